@@ -1,0 +1,14 @@
+//! An MQTT broker: a pure core and a tokio edge.
+//!
+//! The core ([`core`]) decides: sessions, subscriptions, routing, retained messages, wills, keep-alive. It is
+//! called with the time and what one read of one connection brought, and leaves what is to be sent in
+//! the outboxes of the connections concerned. It reads no clock, opens no socket and knows nothing of AWS: whether
+//! something is allowed it asks an [`Authorize`], what must survive it hands to a [`thingwire_store::Store`],
+//! what happened it tells an [`Observer`].
+//! The edge ([`edge`]) moves bytes between any tokio stream and the core.
+
+mod authorize;
+mod observe;
+
+pub use authorize::{Action, AllowAll, Authorize, Client, Decision, Permissions};
+pub use observe::{DisconnectReason, Event, Observer, Silent};

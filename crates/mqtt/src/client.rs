@@ -1,0 +1,1 @@
+//! The client's session: what outlives a connection, and what happens on one.

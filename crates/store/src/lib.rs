@@ -1,0 +1,87 @@
+//! Durable key-value tables for the local cloud.
+//!
+//! Everything that must survive a crash goes through [`Store`]: a batch of [`Write`]s is applied
+//! whole or not at all, in the order the batches were handed over, and is on disk when
+//! its callback says so. Nothing in the signatures is redb's, so that another store
+//! (one that lives on several machines) is a second implementation and not a rewrite.
+
+use std::sync::Arc;
+
+/// A table, named by its owner. Keys sort as bytes.
+pub type Table = &'static str;
+
+/// One change. A batch of them is atomic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// Insert or replace.
+    Put {
+        /// Which table.
+        table: Table,
+        /// Its key.
+        key: Vec<u8>,
+        /// Its value.
+        value: Vec<u8>,
+    },
+    /// Remove; a key that is not there is not an error.
+    Delete {
+        /// Which table.
+        table: Table,
+        /// Its key.
+        key: Vec<u8>,
+    },
+}
+
+/// Why a batch is not on disk, or a table cannot be read.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the file open.
+    #[error("the data file is in use by another process")]
+    InUse,
+    /// The file was written by a newer version of the format.
+    #[error("the data file has format {found}, this program knows up to {known}")]
+    Newer {
+        /// Format number in the file.
+        found: u32,
+        /// Newest format number this program knows.
+        known: u32,
+    },
+    /// The file is damaged or not a store at all.
+    #[error("the data file is damaged: {0}")]
+    Damaged(String),
+    /// The disk refused: full, read-only, or an I/O error.
+    #[error("the disk refused: {0}")]
+    Io(Arc<std::io::Error>),
+}
+
+/// Called once, from the store's own thread, when a batch is durable or has failed.
+pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+/// One row: key and value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
+/// Durable tables. Batches become durable in the order of their submission.
+pub trait Store: Send + Sync + 'static {
+    /// Hands over a batch without waiting for the disk. `done` runs when it is durable (group commit:
+    /// batches that arrive while one commit runs share the next one).
+    ///
+    /// A batch that fails leaves no trace; batches after it are tried on their own.
+    fn submit(&self, batch: Vec<Write>, done: Done);
+
+    /// All rows of a table whose key starts with `prefix`, in key order. Sees what is durable, not what is under way.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the file cannot be read.
+    fn scan(&self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError>;
+
+    /// Hands over a batch and blocks until it is durable.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing of the batch was kept then.
+    fn commit(&self, batch: Vec<Write>) -> Result<(), StoreError> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.submit(batch, Box::new(move |result| drop(sender.send(result))));
+        receiver.recv().unwrap_or_else(|_| {
+            Err(StoreError::Io(Arc::new(std::io::Error::other("the store has stopped"))))
+        })
+    }
+}
