@@ -1,2 +1,53 @@
-//! cli
-fn main() {}
+//! The daily commands of the house: `cargo xtask test`, `ci`, `bench`, `rules`.
+//!
+//! xtask decides in which order things are built and checked and what must be installed for it; it holds
+//! no test of its own subject. It depends on almost nothing, so that it starts before anything else is built.
+
+mod bench;
+mod ci;
+mod foreign;
+mod no_std;
+mod rules;
+mod run;
+mod test;
+
+use std::process::ExitCode;
+
+use run::Failed;
+
+const HELP: &str = "\
+cargo xtask test [ARGS]   every test, with its own set-up; ARGS go to cargo nextest (or cargo test)
+cargo xtask ci            what .ci/run calls: fmt, deny, clippy, no_std builds, the demo, every test
+cargo xtask no-std        only the builds for the chips: riscv32imc and Xtensa
+cargo xtask deny          only cargo-deny: bans, licences, sources
+cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
+cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md
+";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    let command = arguments.next().unwrap_or_default();
+    let rest: Vec<String> = arguments.collect();
+    let result = match command.as_str() {
+        "test" => test::all(&rest),
+        "ci" => ci::all(),
+        "no-std" => no_std::all(),
+        "deny" => ci::deny(),
+        "bench" => bench::measure(&rest),
+        "rules" => rules::list(),
+        "" | "help" | "-h" | "--help" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(Failed::new(format!(
+            "no command `{other}`; try `cargo xtask help`"
+        ))),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failed) => {
+            eprintln!("xtask: {failed}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The foreign programs that judge us: Python clients from PyPI, brokers and clients from Debian.
+//!
+//! What is missing is installed where that harms nothing (`target/foreign`), or with apt when we may;
+//! otherwise a line names the package, and in CI that is a failure.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::run::{Failed, in_ci, on_path, output, program, root, run};
+
+/// Debian packages by the program that shows they are there.
+const DEBIAN: &[(&str, &str)] = &[
+    ("mosquitto", "mosquitto"),
+    ("mosquitto_pub", "mosquitto-clients"),
+];
+
+/// Where Debian keeps daemons; not always on a person's path.
+const SBIN: &str = "/usr/sbin";
+
+/// What the tests need to find the foreign programs.
+pub(crate) struct Foreign {
+    /// `bin` of the virtual environment, when it could be made.
+    pub(crate) bin: Option<PathBuf>,
+}
+
+/// Makes everything the conformance tests call ready.
+pub(crate) fn prepare() -> Result<Foreign, Failed> {
+    let bin = match python_clients() {
+        Ok(bin) => Some(bin),
+        Err(failed) if in_ci() => return Err(failed),
+        Err(failed) => {
+            eprintln!("xtask: {failed}; tests with Python clients will be skipped");
+            None
+        }
+    };
+    debian_packages()?;
+    Ok(Foreign { bin })
+}
+
+/// The virtual environment `target/foreign`, holding exactly the pinned packages.
+pub(crate) fn python_clients() -> Result<PathBuf, Failed> {
+    let wanted = root().join("conformance/requirements.txt");
+    let text = fs::read_to_string(&wanted).map_err(|error| {
+        Failed::new(format!(
+            "`conformance/requirements.txt` cannot be read: {error}"
+        ))
+    })?;
+    let folder = root().join("target/foreign");
+    let bin = folder.join(if cfg!(windows) { "Scripts" } else { "bin" });
+    let stamp = folder.join("installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == text) {
+        return Ok(bin);
+    }
+    let python = if cfg!(windows) { "python" } else { "python3" };
+    if output(program(python).args(["-c", "import ensurepip, venv"])).is_none() {
+        return Err(Failed::new(
+            "python3 with venv is needed (Debian: packages python3 and python3-venv)",
+        ));
+    }
+    run(program(python).args(["-m", "venv", "--clear"]).arg(&folder))?;
+    run(program(bin.join("pip"))
+        .args(["install", "--quiet", "--requirement"])
+        .arg(&wanted))?;
+    fs::write(&stamp, text)
+        .map_err(|error| Failed::new(format!("`target/foreign` cannot be written: {error}")))?;
+    Ok(bin)
+}
+
+pub(crate) fn debian_packages() -> Result<(), Failed> {
+    let there = |name: &str| on_path(name) || PathBuf::from(SBIN).join(name).is_file();
+    let missing: Vec<&str> = DEBIAN
+        .iter()
+        .filter(|(name, _)| !there(name))
+        .map(|(_, package)| *package)
+        .collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let root_user = output(program("id").arg("-u")).as_deref() == Some("0");
+    if root_user && on_path("apt-get") {
+        let install = || {
+            run(program("apt-get")
+                .env("DEBIAN_FRONTEND", "noninteractive")
+                .args(["install", "-y", "-q", "--no-install-recommends"])
+                .args(&missing))
+        };
+        if install().is_ok()
+            || (run(program("apt-get").args(["update", "-q"])).is_ok() && install().is_ok())
+        {
+            return Ok(());
+        }
+    }
+    let names = missing.join(" ");
+    let text = format!("missing: {names} (Debian and Ubuntu: `sudo apt-get install {names}`)");
+    if in_ci() {
+        return Err(Failed::new(text));
+    }
+    eprintln!("xtask: {text}; tests that need them will be skipped");
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask test`: every test, after making ready what the tests call.
+
+use crate::foreign;
+use crate::run::{Failed, cargo, output, run, target};
+
+/// Sets up the foreign programs, builds the program the conformance tests start, runs all tests.
+///
+/// `arguments` go to the test runner as they are (`-p thingwire-mqtt`, a test's name, …). The runner's
+/// summary is the last thing printed.
+pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
+    let foreign = foreign::prepare()?;
+
+    // One build for everything, with the features the test build will unify to, so that the program the
+    // conformance tests start is not built a second time.
+    run(cargo().args(["build", "--workspace", "--bins", "--tests", "--examples"]))?;
+
+    let nextest = output(cargo().args(["nextest", "--version"])).is_some();
+    let mut tests = cargo();
+    if nextest {
+        if arguments.is_empty() {
+            // nextest leaves out the examples in documentation.
+            run_doc_tests()?;
+        }
+        tests.args(["nextest", "run"]);
+    } else {
+        eprintln!("xtask: cargo-nextest is not installed; using cargo test");
+        tests.arg("test");
+    }
+    if !arguments
+        .iter()
+        .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
+    {
+        tests.arg("--workspace");
+    }
+    tests.args(arguments);
+    let program = format!("thingwire{}", std::env::consts::EXE_SUFFIX);
+    tests.env("THINGWIRE_BIN", target().join("debug").join(program));
+    if let Some(bin) = foreign.bin {
+        tests.env("THINGWIRE_FOREIGN", bin);
+    }
+    run(&mut tests)
+}
+
+fn run_doc_tests() -> Result<(), Failed> {
+    run(cargo().args(["test", "--workspace", "--doc", "--quiet"]))
+}
