@@ -46,7 +46,10 @@ impl core::fmt::Display for DecodeError {
                 write!(f, "packet of {len} bytes, at most {max} are accepted")
             }
             Self::UnsupportedVersion { level } => {
-                write!(f, "protocol level {level}, expected 4 (MQTT 3.1.1) or 5 (MQTT 5)")
+                write!(
+                    f,
+                    "protocol level {level}, expected 4 (MQTT 3.1.1) or 5 (MQTT 5)"
+                )
             }
         }
     }
@@ -71,7 +74,9 @@ pub enum EncodeError {
 impl core::fmt::Display for EncodeError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::BufferTooSmall { needed } => write!(f, "the packet needs a buffer of {needed} bytes"),
+            Self::BufferTooSmall { needed } => {
+                write!(f, "the packet needs a buffer of {needed} bytes")
+            }
             Self::FieldTooLong(field) => write!(f, "`{field}` is longer than MQTT can carry"),
             Self::NotAllowed(what) => write!(f, "{what}"),
         }

@@ -1,5 +1,6 @@
 //! Cuts a byte stream into frames: fixed header, then as many bytes as it promises (2.2, 2.1.4).
 
+use crate::wire::variable_integer;
 use crate::{DecodeError, PacketType};
 
 /// A fixed header: what is coming and how long it is.
@@ -22,4 +23,65 @@ pub struct Frame<'a> {
     pub header: FrameHeader,
     /// What follows the fixed header; exactly `header.remaining_len` bytes.
     pub body: &'a [u8],
+}
+
+impl FrameHeader {
+    /// Reads the fixed header at the start of `buf`; `None` when more bytes are needed to tell.
+    ///
+    /// A remaining length that is not in its shortest form is accepted: MQTT 3.1.1 does not forbid it, and
+    /// the version is not known here.
+    ///
+    /// # Errors
+    /// [`DecodeError::Malformed`] as soon as the type or its reserved flags are wrong (2.1.3
+    /// `[MQTT-2.2.2-2]`), or the remaining length has a fifth byte. Never panics.
+    pub fn parse(buf: &[u8]) -> Result<Option<Self>, DecodeError> {
+        let Some((first, after)) = buf.split_first() else {
+            return Ok(None);
+        };
+        let packet_type =
+            PacketType::from_bits(first >> 4).ok_or(DecodeError::Malformed("packet type"))?;
+        let flags = first & 0x0F;
+        if packet_type
+            .reserved_flags()
+            .is_some_and(|reserved| reserved != flags)
+        {
+            return Err(DecodeError::Malformed("reserved flags of the fixed header"));
+        }
+        let Some((remaining, length_len)) = variable_integer(after, "remaining length")? else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            packet_type,
+            flags,
+            header_len: length_len.saturating_add(1),
+            remaining_len: remaining as usize,
+        }))
+    }
+
+    /// The length of the whole packet in bytes.
+    #[must_use]
+    pub const fn packet_len(&self) -> usize {
+        self.header_len.saturating_add(self.remaining_len)
+    }
+}
+
+/// Cuts the first whole packet out of `buf`: the frame, and how many bytes of `buf` it took.
+/// `None` when more bytes are needed.
+///
+/// `max` is the longest packet to accept, in bytes and with its fixed header. A longer one is refused as soon
+/// as its header has arrived, so that nobody needs to keep what it announces.
+///
+/// # Errors
+/// What [`FrameHeader::parse`] answers, or [`DecodeError::TooLarge`]. Never panics.
+pub fn split(buf: &[u8], max: usize) -> Result<Option<(Frame<'_>, usize)>, DecodeError> {
+    let Some(header) = FrameHeader::parse(buf)? else {
+        return Ok(None);
+    };
+    let len = header.packet_len();
+    if len > max {
+        return Err(DecodeError::TooLarge { len, max });
+    }
+    Ok(buf
+        .get(header.header_len..len)
+        .map(|body| (Frame { header, body }, len)))
 }

@@ -8,22 +8,43 @@
 //!
 //! Nothing here can panic on input from the network: decoding answers [`DecodeError`].
 #![no_std]
+// Whatever a peer sends must not stop us; an exception needs `#[expect(…, reason = "…")]`.
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+#[cfg(test)]
+extern crate std;
 
 pub mod client;
 mod decode;
 mod encode;
 mod error;
+mod filters;
 mod frame;
 mod packet;
 mod property;
 pub mod topic;
 mod types;
+mod wire;
 
 pub use error::{DecodeError, EncodeError};
+pub use filters::{
+    SubscribeFilter, SubscribeFilterIter, SubscribeFilters, UnsubscribeFilterIter, UnsubscribeFilters,
+};
 pub use frame::{Frame, FrameHeader, split};
 pub use packet::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Publish, SubAck, Subscribe,
-    SubscribeFilter, SubscribeFilters, Unsubscribe, UnsubscribeFilters, Will,
+    Unsubscribe, Will,
 };
 pub use property::{Properties, Property, PropertyIter};
 pub use types::{PacketId, QoS, ReasonCode, RetainHandling, Version};

@@ -4,8 +4,11 @@
 //! their return codes as [`ReasonCode`]s. A packet that was decoded borrows from its frame; a packet
 //! to be sent borrows from the caller.
 
+use core::fmt;
+
 use crate::{
-    DecodeError, EncodeError, PacketId, Properties, QoS, ReasonCode, RetainHandling, Version,
+    DecodeError, EncodeError, PacketId, Properties, QoS, ReasonCode, SubscribeFilters,
+    UnsubscribeFilters, Version,
 };
 
 /// The type nibble of the fixed header.
@@ -28,6 +31,40 @@ pub enum PacketType {
     PingResp = 13,
     Disconnect = 14,
     Auth = 15,
+}
+
+impl PacketType {
+    /// The packet type with this number, or `None` for 0 and above 15.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        Some(match bits {
+            1 => Self::Connect,
+            2 => Self::ConnAck,
+            3 => Self::Publish,
+            4 => Self::PubAck,
+            5 => Self::PubRec,
+            6 => Self::PubRel,
+            7 => Self::PubComp,
+            8 => Self::Subscribe,
+            9 => Self::SubAck,
+            10 => Self::Unsubscribe,
+            11 => Self::UnsubAck,
+            12 => Self::PingReq,
+            13 => Self::PingResp,
+            14 => Self::Disconnect,
+            15 => Self::Auth,
+            _ => return None,
+        })
+    }
+
+    /// The value the low nibble of the fixed header must have (2.1.3); `None` for PUBLISH, which uses it.
+    pub(crate) const fn reserved_flags(self) -> Option<u8> {
+        match self {
+            Self::Publish => None,
+            Self::PubRel | Self::Subscribe | Self::Unsubscribe => Some(0b0010),
+            _ => Some(0),
+        }
+    }
 }
 
 /// Any MQTT control packet.
@@ -79,10 +116,44 @@ impl<'a> Packet<'a> {
     pub fn encode(&self, version: Version, buf: &mut [u8]) -> Result<usize, EncodeError> {
         crate::encode::packet(version, self, buf)
     }
+
+    /// The type of this packet.
+    #[must_use]
+    pub const fn packet_type(&self) -> PacketType {
+        match self {
+            Self::Connect(_) => PacketType::Connect,
+            Self::ConnAck(_) => PacketType::ConnAck,
+            Self::Publish(_) => PacketType::Publish,
+            Self::PubAck(_) => PacketType::PubAck,
+            Self::PubRec(_) => PacketType::PubRec,
+            Self::PubRel(_) => PacketType::PubRel,
+            Self::PubComp(_) => PacketType::PubComp,
+            Self::Subscribe(_) => PacketType::Subscribe,
+            Self::SubAck(_) => PacketType::SubAck,
+            Self::Unsubscribe(_) => PacketType::Unsubscribe,
+            Self::UnsubAck(_) => PacketType::UnsubAck,
+            Self::PingReq => PacketType::PingReq,
+            Self::PingResp => PacketType::PingResp,
+            Self::Disconnect(_) => PacketType::Disconnect,
+            Self::Auth(_) => PacketType::Auth,
+        }
+    }
+}
+
+impl Publish<'_> {
+    /// Writes everything but the payload at the start of `buf`, with a remaining length that counts the payload,
+    /// and answers how many bytes it took. Who fans a message out writes a head for each
+    /// subscriber and sends the one payload after it.
+    ///
+    /// # Errors
+    /// As [`Packet::encode`]; `needed` counts the head alone.
+    pub fn encode_head(&self, version: Version, buf: &mut [u8]) -> Result<usize, EncodeError> {
+        crate::encode::publish_head(version, self, buf)
+    }
 }
 
 /// CONNECT (3.1).
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, PartialEq)]
 pub struct Connect<'a> {
     /// 3.1.1 or 5.
     pub version: Version,
@@ -100,6 +171,22 @@ pub struct Connect<'a> {
     pub password: Option<&'a [u8]>,
     /// MQTT 5 properties.
     pub properties: Properties<'a>,
+}
+
+/// Shows all but the password, which is a secret.
+impl fmt::Debug for Connect<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("version", &self.version)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .field("client_id", &self.client_id)
+            .field("will", &self.will)
+            .field("user_name", &self.user_name)
+            .field("password", &self.password.map(|_| format_args!("<hidden>")))
+            .field("properties", &self.properties)
+            .finish()
+    }
 }
 
 /// The Will of a CONNECT.
@@ -137,8 +224,9 @@ pub struct Publish<'a> {
     pub qos: QoS,
     /// Retain flag.
     pub retain: bool,
-    /// Topic name; empty only in MQTT 5 with a topic alias. Decoding checks UTF-8 and that there is no
-    /// wildcard and no NUL; lengths and levels are the caller's rules (`B-41`).
+    /// Topic name; empty only in MQTT 5 with a topic alias. Decoding checks UTF-8 and that there is no NUL.
+    /// Wildcards (`B-43`, see [`crate::topic::is_valid_name`]), lengths and levels (`B-41`) are the caller's
+    /// rules, because the broker answers them with a code of its own.
     pub topic: &'a str,
     /// Present exactly when QoS is 1 or 2.
     pub packet_id: Option<PacketId>,
@@ -171,44 +259,6 @@ pub struct Subscribe<'a> {
     pub filters: SubscribeFilters<'a>,
 }
 
-/// One filter of a SUBSCRIBE with its options.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct SubscribeFilter<'a> {
-    /// Topic filter.
-    pub filter: &'a str,
-    /// Maximum QoS asked for.
-    pub qos: QoS,
-    /// MQTT 5: do not send back to the publisher.
-    pub no_local: bool,
-    /// MQTT 5: keep the RETAIN flag as published.
-    pub retain_as_published: bool,
-    /// MQTT 5: when retained messages are sent.
-    pub retain_handling: RetainHandling,
-}
-
-impl<'a> SubscribeFilter<'a> {
-    /// A filter with this quality of service and no MQTT 5 options.
-    #[must_use]
-    pub const fn new(filter: &'a str, qos: QoS) -> Self {
-        Self {
-            filter,
-            qos,
-            no_local: false,
-            retain_as_published: false,
-            retain_handling: RetainHandling::SendAtSubscribe,
-        }
-    }
-}
-
-/// The filters of a SUBSCRIBE: validated wire bytes when decoded, a slice when to be sent.
-#[derive(Clone, Copy)]
-pub enum SubscribeFilters<'a> {
-    /// The rest of a decoded packet; every entry was checked, so iterating cannot fail.
-    Wire(&'a [u8]),
-    /// Filters to send.
-    List(&'a [SubscribeFilter<'a>]),
-}
-
 /// UNSUBSCRIBE (3.10).
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Unsubscribe<'a> {
@@ -218,15 +268,6 @@ pub struct Unsubscribe<'a> {
     pub properties: Properties<'a>,
     /// One or more filters.
     pub filters: UnsubscribeFilters<'a>,
-}
-
-/// The filters of an UNSUBSCRIBE: validated wire bytes when decoded, a slice when to be sent.
-#[derive(Clone, Copy)]
-pub enum UnsubscribeFilters<'a> {
-    /// The rest of a decoded packet; every entry was checked, so iterating cannot fail.
-    Wire(&'a [u8]),
-    /// Filters to send.
-    List(&'a [&'a str]),
 }
 
 /// SUBACK and UNSUBACK (3.9, 3.11).

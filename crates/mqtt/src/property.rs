@@ -1,7 +1,17 @@
 //! MQTT 5 properties (2.2.2): one type for both directions.
+//!
+//! Which properties a packet may carry, how often and with which values is decided in [`rules`]; how
+//! they lie in bytes in [`wire`]. Here is what a caller sees.
+
+use core::fmt;
+
+use crate::wire::Reader;
+
+pub(crate) mod rules;
+pub(crate) mod wire;
 
 /// One property. Variants carry the wire identifier in their documentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Property<'a> {
     /// 0x01: 0 bytes, 1 UTF-8 text.
     PayloadFormatIndicator(u8),
@@ -74,5 +84,99 @@ pub enum Properties<'a> {
 /// Walks through [`Properties`] in order.
 #[derive(Clone, Debug)]
 pub struct PropertyIter<'a> {
-    pub(crate) rest: Properties<'a>,
+    rest: Properties<'a>,
+}
+
+impl<'a> Properties<'a> {
+    /// No properties, as every MQTT 3.1.1 packet has.
+    pub const EMPTY: Self = Self::List(&[]);
+
+    /// The properties in the order of the packet; the order of equal ones matters `[MQTT-3.3.2-17]`.
+    #[must_use]
+    pub const fn iter(&self) -> PropertyIter<'a> {
+        PropertyIter { rest: *self }
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        match self {
+            Self::Wire(bytes) => bytes.is_empty(),
+            Self::List(list) => list.is_empty(),
+        }
+    }
+
+    /// The first answer of `pick`: `properties.find(|p| match p { Property::TopicAlias(a) => Some(a), _ => None })`.
+    pub fn find<T>(&self, pick: impl FnMut(Property<'a>) -> Option<T>) -> Option<T> {
+        self.iter().find_map(pick)
+    }
+
+    pub(crate) fn has_topic_alias(&self) -> bool {
+        self.iter()
+            .any(|property| matches!(property, Property::TopicAlias(_)))
+    }
+}
+
+impl Default for Properties<'_> {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
+
+impl<'a> Iterator for PropertyIter<'a> {
+    type Item = Property<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.rest {
+            Properties::List(list) => {
+                let (first, rest) = list.split_first()?;
+                *list = rest;
+                Some(*first)
+            }
+            Properties::Wire([]) => None,
+            Properties::Wire(bytes) => {
+                let mut reader = Reader::new(bytes);
+                let property = wire::read(&mut reader).ok();
+                *bytes = if property.is_some() {
+                    reader.rest()
+                } else {
+                    &[]
+                };
+                property
+            }
+        }
+    }
+}
+
+impl<'a> IntoIterator for &Properties<'a> {
+    type Item = Property<'a>;
+    type IntoIter = PropertyIter<'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Equal when they hold the same properties in the same order, wherever they came from.
+impl PartialEq for Properties<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl fmt::Debug for Properties<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter()).finish()
+    }
+}
+
+/// Shows name and value; of authentication data, which is a secret, only the length.
+impl fmt::Debug for Property<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::AuthenticationData(data) = self {
+            return write!(f, "AuthenticationData({} bytes)", data.len());
+        }
+        let (identifier, value) = wire::parts(self);
+        write!(f, "{}({value:?})", wire::name(identifier))
+    }
 }

@@ -101,6 +101,29 @@ pub enum RetainHandling {
     DoNotSend,
 }
 
+impl RetainHandling {
+    /// The retain handling with this number, or `None` for 3 and above.
+    #[must_use]
+    pub const fn from_bits(bits: u8) -> Option<Self> {
+        match bits {
+            0 => Some(Self::SendAtSubscribe),
+            1 => Some(Self::SendIfNew),
+            2 => Some(Self::DoNotSend),
+            _ => None,
+        }
+    }
+
+    /// 0, 1 or 2.
+    #[must_use]
+    pub const fn bits(self) -> u8 {
+        match self {
+            Self::SendAtSubscribe => 0,
+            Self::SendIfNew => 1,
+            Self::DoNotSend => 2,
+        }
+    }
+}
+
 /// A reason code of MQTT 5, or a return code of MQTT 3.1.1, as the byte on the wire.
 ///
 /// Both versions share one type: a 3.1.1 CONNACK carries 0–5, a 3.1.1 SUBACK 0, 1, 2 or 0x80.
