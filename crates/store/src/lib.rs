@@ -4,8 +4,26 @@
 //! whole or not at all, in the order the batches were handed over, and is on disk when
 //! its callback says so. Nothing in the signatures is redb's, so that another store
 //! (one that lives on several machines) is a second implementation and not a rewrite.
+//!
+//! [`RedbStore`] is the implementation for one machine: one file, one writer thread, group commit.
+//! With the feature `faults` the module `faults` offers a disk for tests that forgets what was not
+//! synced, fails and fills up.
+
+mod engine;
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
+mod file;
+mod overlay;
+mod writer;
+
+#[cfg(test)]
+mod crash_tests;
+#[cfg(test)]
+mod failure_tests;
 
 use std::sync::Arc;
+
+pub use file::RedbStore;
 
 /// A table, named by its owner. Keys sort as bytes.
 pub type Table = &'static str;
@@ -53,6 +71,12 @@ pub enum StoreError {
     Io(Arc<std::io::Error>),
 }
 
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Io(Arc::new(error))
+    }
+}
+
 /// Called once, from the store's own thread, when a batch is durable or has failed.
 pub type Done = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
 
@@ -62,9 +86,12 @@ pub type Row = (Vec<u8>, Vec<u8>);
 /// Durable tables. Batches become durable in the order of their submission.
 pub trait Store: Send + Sync + 'static {
     /// Hands over a batch without waiting for the disk. `done` runs when it is durable (group commit:
-    /// batches that arrive while one commit runs share the next one).
+    /// batches that arrive while one commit runs share the next one). An empty batch is a barrier: it is
+    /// done when everything before it is.
     ///
-    /// A batch that fails leaves no trace; batches after it are tried on their own.
+    /// A batch that fails leaves no trace; batches after it are tried on their own. (Should the process die
+    /// between the failure and the disk's recovery, a batch that was reported as failed may turn out to be there,
+    /// whole; one that was reported as durable is always there.)
     fn submit(&self, batch: Vec<Write>, done: Done);
 
     /// All rows of a table whose key starts with `prefix`, in key order. Sees what is durable, not what is under way.
@@ -73,7 +100,7 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`] when the file cannot be read.
     fn scan(&self, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError>;
 
-    /// Hands over a batch and blocks until it is durable.
+    /// Hands over a batch and blocks until it is durable. Not from inside a [`Done`]: it would wait for itself.
     ///
     /// # Errors
     /// [`StoreError`]; nothing of the batch was kept then.
@@ -81,7 +108,9 @@ pub trait Store: Send + Sync + 'static {
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         self.submit(batch, Box::new(move |result| drop(sender.send(result))));
         receiver.recv().unwrap_or_else(|_| {
-            Err(StoreError::Io(Arc::new(std::io::Error::other("the store has stopped"))))
+            Err(StoreError::Io(Arc::new(std::io::Error::other(
+                "the store has stopped",
+            ))))
         })
     }
 }
