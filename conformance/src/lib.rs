@@ -1,1 +1,18 @@
-//! conformance
+//! Foreign clients and brokers judge Thingwire.
+//!
+//! The tests in `tests/` start the built `thingwire` program, or a foreign broker, as a person would, and talk
+//! to it with programs that are not ours. This library is what they share (the benchmark uses it too): it
+//! starts and stops programs, collects what they print, finds the foreign ones and makes certificates.
+//! It decides nothing about MQTT or AWS. Everything listens on free ports of the loopback interface.
+
+mod authority;
+mod cloud;
+mod foreign;
+mod mosquitto;
+mod program;
+
+pub use authority::{Authority, Identity};
+pub use cloud::{Cloud, Ready, thingwire};
+pub use foreign::{aws, missing, on_path, python, script};
+pub use mosquitto::{Mosquitto, MosquittoSettings};
+pub use program::{Finished, Program, finish, free_port, wait_until};

@@ -1,0 +1,93 @@
+//! Finds the foreign programs that `cargo xtask test` has installed.
+//!
+//! On a person's machine a test whose foreign program is missing says so and ends; in CI it fails.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Ready;
+
+/// The Python of `target/foreign`, with the clients of `requirements.txt`; `None` after saying that it is missing.
+#[must_use]
+pub fn python() -> Option<PathBuf> {
+    installed(if cfg!(windows) {
+        "python.exe"
+    } else {
+        "python"
+    })
+}
+
+/// A script of `conformance/python`, ready to be given arguments.
+#[must_use]
+pub fn script(name: &str) -> Option<Command> {
+    let mut command = Command::new(python()?);
+    command.arg("-u").arg(
+        Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("python")
+            .join(name),
+    );
+    Some(command)
+}
+
+/// The AWS CLI as a person would set it up for the local cloud: any credentials, the endpoint in the environment.
+#[must_use]
+pub fn aws(ready: &Ready) -> Option<Command> {
+    // Started through Python, because an entry script's first line holds the path it was installed under.
+    let bin = python()?;
+    let mut command = Command::new(&bin);
+    command
+        .arg(bin.with_file_name("aws"))
+        .env("AWS_ACCESS_KEY_ID", "any")
+        .env("AWS_SECRET_ACCESS_KEY", "any")
+        .env("AWS_DEFAULT_REGION", &ready.region)
+        .env("AWS_ENDPOINT_URL_IOT", &ready.api_url)
+        .env("AWS_CONFIG_FILE", "no-such-file")
+        .env("AWS_SHARED_CREDENTIALS_FILE", "no-such-file")
+        .env("AWS_MAX_ATTEMPTS", "1")
+        .env("AWS_EC2_METADATA_DISABLED", "true")
+        .args(["--output", "json", "--no-cli-pager"]);
+    Some(command)
+}
+
+/// A program from Debian, by name; `None` after saying that it is missing.
+#[must_use]
+pub fn on_path(name: &str, package: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path)
+        .chain([PathBuf::from("/usr/sbin")])
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        missing(&format!("`{name}` is missing (Debian: package {package})"));
+    }
+    found
+}
+
+/// Says that a test cannot run here.
+///
+/// # Panics
+/// In CI, where a skipped test is a failure.
+pub fn missing(what: &str) {
+    let ci = ["THINGWIRE_CI", "CI"].iter().any(|name| {
+        std::env::var(name).is_ok_and(|value| !value.is_empty() && value != "0" && value != "false")
+    });
+    assert!(!ci, "a foreign test may not be skipped in CI: {what}");
+    eprintln!("SKIPPED: {what}; `cargo xtask test` installs it or says how");
+}
+
+fn installed(name: &str) -> Option<PathBuf> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let folder = std::env::var_os("THINGWIRE_FOREIGN").map_or_else(
+        || {
+            here.join("../target/foreign")
+                .join(if cfg!(windows) { "Scripts" } else { "bin" })
+        },
+        PathBuf::from,
+    );
+    let file = folder.join(name);
+    if file.is_file() {
+        return Some(file);
+    }
+    missing("the Python clients are not in target/foreign");
+    None
+}
