@@ -1,2 +1,110 @@
-//! cli
-fn main() {}
+//! The command line of Thingwire: a table of contents.
+//!
+//! One noun, one verb, the same everywhere. Each noun has its file; data goes to stdout, talk to stderr,
+//! and [`exit::Exit`] holds every exit code.
+
+mod api;
+mod data_dir;
+mod demo;
+mod device;
+mod exit;
+mod kit;
+mod logging;
+mod messages;
+mod names;
+mod output;
+mod policy_source;
+mod provision;
+mod publish;
+mod refusals;
+mod subscribe;
+mod target;
+mod thing;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use exit::{Exit, Failure};
+
+/// From bare board to AWS IoT Core, and a local cloud to do it on first.
+#[derive(Parser, Debug)]
+#[command(name = "thingwire", version, max_term_width = 110, after_help = "\
+Examples:
+  thingwire demo                                                   the whole story in one command
+  thingwire up                                                     a local AWS IoT Core
+  thingwire thing create esp32-kitchen --policy policy.json --kit kitchen
+  thingwire device run --kit kitchen                               the reference device
+  thingwire sub -t esp32/pub -v                                    what it sends
+  thingwire pub -t esp32/sub -m hello                              something for it
+
+Exit codes: 0 done · 1 failed · 2 usage · 3 denied or refused · 4 no answer from the cloud · 5 data folder in use
+  6 unusable kit · 7 error of the control plane · 8 the local cloud cannot start · 27 `sub -W` ran out of time
+RUST_LOG chooses what is logged on stderr, e.g. RUST_LOG=thingwire_broker=debug.")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    target: target::TargetArgs,
+    /// Answer in JSON on stdout, where there is something to answer
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// The whole story in one command: cloud, device, messages, refusals
+    Demo(demo::Demo),
+    /// Run a local AWS IoT Core until Ctrl-C
+    Up(up::Up),
+    /// Things: create, list, show, delete
+    Thing(thing::Thing),
+    /// Connection kits: check
+    Kit(kit::Kit),
+    /// Publish messages, with mosquitto_pub's flags
+    Pub(publish::Pub),
+    /// Subscribe and print messages, with mosquitto_sub's flags
+    Sub(subscribe::Sub),
+    /// The reference device on this computer
+    Device(device::Device),
+}
+
+/// What every command gets.
+struct Context {
+    /// Which cloud.
+    target: target::TargetArgs,
+    /// Whether to answer in JSON.
+    json: bool,
+}
+
+fn main() -> ExitCode {
+    let Arguments { command, target, json } = Arguments::parse();
+    logging::start(matches!(command, Command::Up(_)));
+    let context = Context { target, json };
+    match run(command, &context) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn run(command: Command, context: &Context) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, format!("cannot start threads: {error}")))?;
+    let result = runtime.block_on(async {
+        match command {
+            Command::Demo(demo) => demo.run(context).await,
+            Command::Up(up) => up.run(context).await,
+            Command::Thing(thing) => thing.run(context).await,
+            Command::Kit(kit) => kit.run(context),
+            Command::Pub(publish) => publish.run(context).await,
+            Command::Sub(subscribe) => subscribe.run(context).await,
+            Command::Device(device) => device.run(context).await,
+        }
+    });
+    // A thread that reads stdin cannot be stopped; do not wait for it.
+    runtime.shutdown_background();
+    result
+}

@@ -30,4 +30,4 @@ pub use finding::{Finding, Problem, Severity};
 pub use key::{PrivateKey, PrivateKeyPem};
 pub use kit::Kit;
 pub use manifest::{MANIFEST_FILE, MANIFEST_VERSION, Manifest};
-pub use write::{Existing, KitFiles};
+pub use write::{Existing, KitFiles, prepare};

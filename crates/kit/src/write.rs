@@ -28,6 +28,32 @@ pub struct KitFiles {
     pub private_key_pem: PrivateKeyPem,
 }
 
+/// Makes the folder of a kit to be and makes sure that a kit can be written there, before anything is made that
+/// only the kit would remember.
+///
+/// # Errors
+/// [`KitError::Exists`] if a kit or its key is there; [`KitError::Write`] if we may not write there.
+pub fn prepare(dir: impl AsRef<Path>) -> Result<(), KitError> {
+    let dir = dir.as_ref();
+    let failed = |source| KitError::Write {
+        path: dir.to_owned(),
+        source,
+    };
+    fs::create_dir_all(dir).map_err(failed)?;
+    if [MANIFEST_FILE, "private.key"]
+        .iter()
+        .any(|name| dir.join(name).exists())
+    {
+        return Err(KitError::Exists {
+            dir: dir.to_owned(),
+        });
+    }
+    let probe = dir.join(".thingwire-probe");
+    write_whole(&probe, b"", Mode::Plain)
+        .and_then(|()| fs::remove_file(&probe))
+        .map_err(failed)
+}
+
 impl KitFiles {
     /// Writes the kit into `dir`, making the folder if need be. `kit.json` comes last: a folder with it is complete.
     ///

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, PKCS_RSA_SHA256, date_time_ymd};
 use thingwire_kit::{
-    Existing, Kit, KitError, KitFiles, Manifest, PrivateKeyPem, Severity, check, check_at,
+    Existing, Kit, KitError, KitFiles, Manifest, PrivateKeyPem, Severity, check, check_at, prepare,
 };
 
 fn root() -> String {
@@ -151,6 +151,22 @@ fn an_existing_key_is_not_overwritten_unless_told() {
     files().write(dir.path(), Existing::Replace).unwrap();
     assert_ne!(fs::read(dir.path().join("private.key")).unwrap(), before);
     assert!(Kit::load(dir.path()).is_ok());
+}
+
+#[test]
+fn a_folder_is_prepared_once_and_left_empty() {
+    let dir = tempfile::tempdir().unwrap();
+    let kit = dir.path().join("a/b");
+    prepare(&kit).unwrap();
+    assert_eq!(fs::read_dir(&kit).unwrap().count(), 0);
+    files().write(&kit, Existing::Keep).unwrap();
+    assert!(matches!(prepare(&kit), Err(KitError::Exists { .. })));
+    let file = dir.path().join("file");
+    fs::write(&file, "").unwrap();
+    assert!(matches!(
+        prepare(file.join("kit")),
+        Err(KitError::Write { .. })
+    ));
 }
 
 #[test]

@@ -1,0 +1,72 @@
+//! Errors of the control plane in plain words: which operation, AWS's name and message, and what to do.
+
+use aws_sdk_iot::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+use crate::exit::{Exit, Failure};
+
+/// Makes the function that turns an error of `operation` into a [`Failure`].
+pub(crate) fn failed<E, R>(operation: &'static str) -> impl FnOnce(SdkError<E, R>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    move |error| explain(operation, &error)
+}
+
+fn explain<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Failure
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+    R: std::fmt::Debug + 'static,
+{
+    if let SdkError::ServiceError(answer) = error {
+        let name = answer.err().code().unwrap_or("unknown error");
+        let message = answer.err().message().unwrap_or("the cloud gave no message");
+        return Failure::new(Exit::Api, format!("{operation}: {name}: {message}"))
+            .advise(advice(operation, name));
+    }
+    let whole = DisplayErrorContext(error).to_string();
+    // The chain ends with the debug form of the whole error; people need only what stands before it.
+    let text = whole.split(" (").next().unwrap_or(&whole);
+    let lower = whole.to_ascii_lowercase();
+    if lower.contains("credential") {
+        return Failure::new(Exit::Failed, format!("{operation}: no AWS credentials: {text}"))
+            .advise("configure them as for the AWS CLI (aws configure, AWS_PROFILE, AWS_ACCESS_KEY_ID …)")
+            .advise("with single sign-on: eval \"$(aws configure export-credentials --format env)\"");
+    }
+    if lower.contains("region") && matches!(error, SdkError::ConstructionFailure(_)) {
+        return Failure::new(Exit::Usage, format!("{operation}: no AWS region is configured"))
+            .advise("set AWS_REGION, or region in your AWS configuration");
+    }
+    match error {
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
+            Failure::new(Exit::Unreachable, format!("{operation}: no answer from the cloud: {text}"))
+        }
+        _ => Failure::new(Exit::Api, format!("{operation}: {text}")),
+    }
+}
+
+fn advice(operation: &str, name: &str) -> &'static str {
+    match name {
+        "ResourceNotFoundException" => "look at the name: `thingwire thing list` shows what there is",
+        "ResourceAlreadyExistsException" => "choose another name, or delete what has it first",
+        "DeleteConflictException" => "detach it from everything first",
+        "MalformedPolicyException" => "mend the policy document at the place named",
+        "LimitExceededException" | "ServiceQuotaExceededException" | "VersionsLimitExceededException" => {
+            "an account's limit is reached; delete what is not needed"
+        }
+        "ThrottlingException" => "too many calls in a short time; wait a little and try again",
+        "UnauthorizedException" | "AccessDeniedException" | "UnrecognizedClientException"
+        | "InvalidSignatureException" | "ExpiredTokenException" | "InvalidClientTokenId" => {
+            "these AWS credentials may not do this; `aws sts get-caller-identity` shows whose they are"
+        }
+        "CertificateStateException" => "deactivate the certificate first",
+        "UnknownOperationException" => "this local cloud does not have this operation yet",
+        "InvalidRequestException" if operation == "DeleteThing" => {
+            "detach its certificates first; `thingwire thing delete NAME --force` does it"
+        }
+        "InternalFailureException" | "InternalServerException" | "ServiceUnavailableException" => {
+            "the cloud's own failure; try again, and look at its log"
+        }
+        _ => "see the message above",
+    }
+}

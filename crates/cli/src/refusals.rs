@@ -1,0 +1,71 @@
+//! Why something was refused: the local cloud remembers, AWS leaves us with a list of what to look at.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::exit::{Exit, Failure};
+use crate::target::Local;
+
+/// An answer beyond this is not one of ours.
+const ANSWER_LIMIT: u64 = 4 << 20;
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The refusals that the local cloud remembers of a client, oldest first; none if it does not answer.
+pub(crate) async fn of_client(local: &Local, client_id: &str) -> Vec<Refusal> {
+    of(local, "clientId", client_id).await
+}
+
+/// The refusals that the local cloud remembers of a certificate, oldest first; none if it does not answer.
+pub(crate) async fn of_certificate(local: &Local, certificate_id: &str) -> Vec<Refusal> {
+    of(local, "certificateId", certificate_id).await
+}
+
+async fn of(local: &Local, member: &str, value: &str) -> Vec<Refusal> {
+    let path = format!("/_thingwire/refusals?{member}={}", percent_encoded(value));
+    match tokio::time::timeout(PATIENCE, get(&local.api_url, &path)).await {
+        Ok(Some(body)) => serde_json::from_slice::<Refusals>(&body)
+            .inspect_err(|error| tracing::debug!(%error, "the local cloud's refusals"))
+            .map(Refusals::list)
+            .unwrap_or_default(),
+        _ => Vec::new(),
+    }
+}
+
+/// One GET over plain HTTP/1.0 to loopback, where the local cloud's control plane listens.
+async fn get(url: &str, path: &str) -> Option<Vec<u8>> {
+    let host = url.strip_prefix("http://")?.trim_end_matches('/');
+    let address = if host.rsplit(']').next()?.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let request = format!("GET {path} HTTP/1.0\r\nhost: {host}\r\naccept: application/json\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.ok()?;
+    let mut answer = Vec::new();
+    stream.take(ANSWER_LIMIT).read_to_end(&mut answer).await.ok()?;
+    let head = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let status = String::from_utf8_lossy(answer.get(..head)?).lines().next()?.to_owned();
+    (status.split(' ').nth(1) == Some("200")).then(|| answer.get(head + 4..).map(<[u8]>::to_vec))?
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            _ => format!("%{byte:02X}"),
+        })
+        .collect()
+}
+
+/// What to look at when the cloud does not say why, in the order in which AWS checks (`A-28`).
+pub(crate) fn check_list(client_id: &str) -> Vec<String> {
+    vec![
+        "check, in this order:".into(),
+        "1. is the certificate registered and ACTIVE?      aws iot describe-certificate --certificate-id ID".into(),
+        "2. is a policy attached to it?                    aws iot list-attached-policies --target ARN".into(),
+        format!("3. does the policy allow client id `{client_id}`, and this action on this topic?"),
+        "4. does the policy use a thing variable? then the client id must be the thing's name and the".into(),
+        "   thing attached to the certificate              aws iot list-principal-things --principal ARN".into(),
+        "5. is another client with this client id connected? they throw each other out".into(),
+    ]
+}
