@@ -1,1 +1,4 @@
-//! cloud
+//! A local AWS IoT Core in one process: mutual-TLS MQTT listeners, a registry of things, certificates and
+//! policies, and the control-plane REST API, over one data folder.
+
+pub mod pki;
