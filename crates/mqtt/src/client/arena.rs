@@ -1,0 +1,407 @@
+//! The lent arena: encoded packets that must outlive a write, packed in the order they were accepted.
+//!
+//! Each record is a header of [`HEADER`] bytes, the encoded packet, and one byte for every reason
+//! code its acknowledgement will bring. The header lives in the arena too, so that the lent buffer
+//! is the only capacity there is. Removing a record closes the gap; records are therefore found by
+//! walking from the front, and remembered by ticket, never by position.
+//!
+//! No function here can panic: a position that is not a record's start reads as "no record".
+
+use super::Millis;
+use crate::EncodeError;
+
+/// Bytes of bookkeeping before each packet.
+pub(super) const HEADER: usize = 21;
+
+/// What kind of packet a record holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// PUBLISH with QoS 0: gone once written, dropped with the connection.
+    PublishQos0,
+    /// PUBLISH with QoS 1: kept until PUBACK.
+    PublishQos1,
+    /// SUBSCRIBE: kept after SUBACK as well, to be sent again when the server lost the session.
+    Subscribe,
+    /// UNSUBSCRIBE: kept until UNSUBACK.
+    Unsubscribe,
+}
+
+/// Where a record stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    /// Never sent, or to be sent as if new because the server lost the session.
+    Queued,
+    /// Sent before; to be sent again with the same packet identifier (a PUBLISH with DUP).
+    Resend,
+    /// On the wire, waiting for its acknowledgement.
+    Sent,
+    /// A SUBSCRIBE whose filters the server holds.
+    Granted,
+    /// Acknowledged; its result codes wait for whoever holds the ticket.
+    Done,
+    /// No longer wanted, but half written: the bytes must stay until the packet is whole.
+    Withdrawn,
+}
+
+/// A record's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) kind: Kind,
+    pub(super) state: State,
+    /// Whether somebody holds the ticket and will ask for the result.
+    pub(super) awaited: bool,
+    /// Reason code bytes after the packet.
+    pub(super) codes: u8,
+    /// 0 when the record holds no identifier at the moment.
+    pub(super) packet_id: u16,
+    pub(super) ticket: u32,
+    pub(super) sent_at: Millis,
+    /// Bytes after the header: packet, then codes.
+    pub(super) len: u32,
+}
+
+impl Entry {
+    /// Bytes of the encoded packet.
+    pub(super) fn packet_len(&self) -> usize {
+        (self.len as usize).saturating_sub(usize::from(self.codes))
+    }
+
+    fn to_bytes(self) -> [u8; HEADER] {
+        let mut bytes = [0; HEADER];
+        let fields: [&[u8]; 6] = [
+            &self.len.to_le_bytes(),
+            &self.ticket.to_le_bytes(),
+            &self.sent_at.0.to_le_bytes(),
+            &self.packet_id.to_le_bytes(),
+            &[self.codes],
+            &[
+                self.kind as u8,
+                self.state as u8 | if self.awaited { AWAITED } else { 0 },
+            ],
+        ];
+        let mut rest = bytes.iter_mut();
+        for byte in fields.into_iter().flatten() {
+            if let Some(slot) = rest.next() {
+                *slot = *byte;
+            }
+        }
+        bytes
+    }
+
+    fn from_bytes(bytes: &[u8; HEADER]) -> Self {
+        let [a, b, c, d, bytes @ ..] = *bytes;
+        let len = u32::from_le_bytes([a, b, c, d]);
+        let [a, b, c, d, bytes @ ..] = bytes;
+        let ticket = u32::from_le_bytes([a, b, c, d]);
+        let [a, b, c, d, e, f, g, h, id_low, id_high, codes, kind, state] = bytes;
+        Self {
+            len,
+            ticket,
+            sent_at: Millis(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            packet_id: u16::from_le_bytes([id_low, id_high]),
+            codes,
+            kind: match kind {
+                0 => Kind::PublishQos0,
+                1 => Kind::PublishQos1,
+                2 => Kind::Subscribe,
+                _ => Kind::Unsubscribe,
+            },
+            state: match state & !AWAITED {
+                0 => State::Queued,
+                1 => State::Resend,
+                2 => State::Sent,
+                3 => State::Granted,
+                4 => State::Done,
+                _ => State::Withdrawn,
+            },
+            awaited: state & AWAITED != 0,
+        }
+    }
+}
+
+const AWAITED: u8 = 0x80;
+
+/// A position in the arena. Valid until the next removal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At(usize);
+
+/// The packed records.
+pub(super) struct Arena<'b> {
+    buf: &'b mut [u8],
+    used: usize,
+}
+
+/// Why a record was not added.
+pub(super) enum PushError {
+    /// It would fit once `needed` bytes are free; `free` are.
+    NoRoom { needed: usize, free: usize },
+    /// The packet cannot be written at all.
+    Encode(EncodeError),
+}
+
+impl<'b> Arena<'b> {
+    pub(super) fn new(buf: &'b mut [u8]) -> Self {
+        Self { buf, used: 0 }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.buf.len()
+    }
+
+    pub(super) fn free(&self) -> usize {
+        self.buf.len().saturating_sub(self.used)
+    }
+
+    /// Adds a record behind the last one. `encode` sees the records so far and writes the packet.
+    pub(super) fn push(
+        &mut self,
+        mut entry: Entry,
+        encode: impl FnOnce(&[u8], &mut [u8]) -> Result<usize, EncodeError>,
+    ) -> Result<(), PushError> {
+        let free = self.free();
+        let codes = usize::from(entry.codes);
+        let around = HEADER.saturating_add(codes);
+        let (front, tail) = self.buf.split_at_mut_checked(self.used).unwrap_or_default();
+        let (header, body) = tail.split_at_mut_checked(HEADER).unwrap_or_default();
+        // Without room for header and codes `encode` still tells how much the packet needs.
+        let room = body
+            .len()
+            .checked_sub(codes)
+            .and_then(|room| body.get_mut(..room));
+        let written = match encode(front, room.unwrap_or_default()) {
+            Ok(written) => written,
+            Err(EncodeError::BufferTooSmall { needed }) => {
+                let needed = needed.saturating_add(around);
+                return Err(PushError::NoRoom { needed, free });
+            }
+            Err(error) => return Err(PushError::Encode(error)),
+        };
+        // An empty header means that nothing was written: no packet is empty.
+        let Some(header) = header.first_chunk_mut::<HEADER>() else {
+            return Err(PushError::NoRoom {
+                needed: written.saturating_add(around),
+                free,
+            });
+        };
+        let len = written.saturating_add(codes);
+        entry.len = u32::try_from(len).unwrap_or(u32::MAX);
+        *header = entry.to_bytes();
+        self.used = self.used.saturating_add(HEADER).saturating_add(len);
+        Ok(())
+    }
+
+    pub(super) fn first(&self) -> At {
+        At(0)
+    }
+
+    /// The record at `at`, or `None` behind the last.
+    pub(super) fn entry(&self, at: At) -> Option<Entry> {
+        let records = self.buf.get(..self.used)?;
+        let header = records.get(at.0..)?.first_chunk::<HEADER>()?;
+        Some(Entry::from_bytes(header))
+    }
+
+    /// The position behind the record `entry` at `at`.
+    pub(super) fn after(&self, at: At, entry: &Entry) -> At {
+        At(at
+            .0
+            .saturating_add(HEADER)
+            .saturating_add(entry.len as usize))
+    }
+
+    pub(super) fn find(&self, wanted: impl Fn(&Entry) -> bool) -> Option<(At, Entry)> {
+        let mut at = self.first();
+        while let Some(entry) = self.entry(at) {
+            if wanted(&entry) {
+                return Some((at, entry));
+            }
+            at = self.after(at, &entry);
+        }
+        None
+    }
+
+    pub(super) fn by_ticket(&self, ticket: u32) -> Option<(At, Entry)> {
+        self.find(|entry| entry.ticket == ticket)
+    }
+
+    pub(super) fn set(&mut self, at: At, entry: &Entry) {
+        let end = at.0.saturating_add(HEADER);
+        if let Some(header) = self.buf.get_mut(at.0..end) {
+            header.copy_from_slice(&entry.to_bytes());
+        }
+    }
+
+    /// The encoded packet of the record.
+    pub(super) fn packet(&self, at: At, entry: &Entry) -> &[u8] {
+        let start = at.0.saturating_add(HEADER);
+        let end = start.saturating_add(entry.packet_len());
+        self.buf.get(start..end).unwrap_or_default()
+    }
+
+    pub(super) fn packet_mut(&mut self, at: At, entry: &Entry) -> &mut [u8] {
+        let start = at.0.saturating_add(HEADER);
+        let end = start.saturating_add(entry.packet_len());
+        self.buf.get_mut(start..end).unwrap_or_default()
+    }
+
+    /// The packet of a record, given the `front` that [`push`](Self::push) showed.
+    pub(super) fn packet_in<'f>(front: &'f [u8], at: At, entry: &Entry) -> &'f [u8] {
+        let start = at.0.saturating_add(HEADER);
+        let end = start.saturating_add(entry.packet_len());
+        front.get(start..end).unwrap_or_default()
+    }
+
+    /// The reason code bytes of the record.
+    pub(super) fn codes(&self, at: At, entry: &Entry) -> &[u8] {
+        let start =
+            at.0.saturating_add(HEADER)
+                .saturating_add(entry.packet_len());
+        let end = start.saturating_add(usize::from(entry.codes));
+        self.buf.get(start..end).unwrap_or_default()
+    }
+
+    pub(super) fn codes_mut(&mut self, at: At, entry: &Entry) -> &mut [u8] {
+        let start =
+            at.0.saturating_add(HEADER)
+                .saturating_add(entry.packet_len());
+        let end = start.saturating_add(usize::from(entry.codes));
+        self.buf.get_mut(start..end).unwrap_or_default()
+    }
+
+    /// Takes the record out and closes the gap.
+    pub(super) fn remove(&mut self, at: At, entry: &Entry) {
+        self.cut(at.0, self.after(at, entry).0);
+    }
+
+    /// Drops the packet but keeps header and codes: what a ticket holder still needs.
+    pub(super) fn keep_codes(&mut self, at: At, mut entry: Entry) {
+        let start = at.0.saturating_add(HEADER);
+        self.cut(start, start.saturating_add(entry.packet_len()));
+        entry.len = u32::from(entry.codes);
+        self.set(at, &entry);
+    }
+
+    fn cut(&mut self, from: usize, to: usize) {
+        if from <= to && to <= self.used && self.used <= self.buf.len() {
+            self.buf.copy_within(to..self.used, from);
+            self.used = self.used.saturating_sub(to.saturating_sub(from));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(ticket: u32, codes: u8) -> Entry {
+        Entry {
+            kind: Kind::PublishQos1,
+            state: State::Queued,
+            awaited: true,
+            codes,
+            packet_id: 7,
+            ticket,
+            sent_at: Millis(0x0102_0304_0506_0708),
+            len: 0,
+        }
+    }
+
+    fn push(arena: &mut Arena<'_>, entry: Entry, packet: &[u8]) -> bool {
+        arena
+            .push(entry, |_, out| {
+                let needed = packet.len();
+                out.get_mut(..needed)
+                    .ok_or(EncodeError::BufferTooSmall { needed })?
+                    .copy_from_slice(packet);
+                Ok(needed)
+            })
+            .is_ok()
+    }
+
+    #[test]
+    fn headers_survive_the_round_trip() {
+        for kind in [
+            Kind::PublishQos0,
+            Kind::PublishQos1,
+            Kind::Subscribe,
+            Kind::Unsubscribe,
+        ] {
+            for state in [
+                State::Queued,
+                State::Resend,
+                State::Sent,
+                State::Granted,
+                State::Done,
+                State::Withdrawn,
+            ] {
+                for awaited in [false, true] {
+                    let header = Entry {
+                        kind,
+                        state,
+                        awaited,
+                        len: 77,
+                        ..entry(0xAABB_CCDD, 3)
+                    };
+                    assert_eq!(Entry::from_bytes(&header.to_bytes()), header);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn removing_closes_the_gap_and_order_stays() {
+        let mut buf = [0; 3 * (HEADER + 4)];
+        let mut arena = Arena::new(&mut buf);
+        for (ticket, text) in [(1, b"aaa"), (2, b"bbb"), (3, b"ccc")] {
+            assert!(push(&mut arena, entry(ticket, 1), text));
+        }
+        assert_eq!(arena.free(), 0);
+        assert!(
+            !push(&mut arena, entry(4, 0), b""),
+            "a full arena takes nothing"
+        );
+
+        let (at, second) = arena.by_ticket(2).unwrap();
+        arena.remove(at, &second);
+        assert!(arena.by_ticket(2).is_none());
+        let (at, third) = arena.by_ticket(3).unwrap();
+        assert_eq!(arena.packet(at, &third), b"ccc");
+        assert!(
+            push(&mut arena, entry(4, 1), b"ddd"),
+            "the gap is usable again"
+        );
+        let (at, fourth) = arena.by_ticket(4).unwrap();
+        assert_eq!(arena.packet(at, &fourth), b"ddd");
+    }
+
+    #[test]
+    fn a_finished_record_shrinks_to_its_codes() {
+        let mut buf = [0; 128];
+        let mut arena = Arena::new(&mut buf);
+        assert!(push(&mut arena, entry(1, 2), b"subscribe"));
+        assert!(push(&mut arena, entry(2, 1), b"next"));
+        let (at, first) = arena.by_ticket(1).unwrap();
+        arena.codes_mut(at, &first).copy_from_slice(&[1, 0x80]);
+        arena.keep_codes(at, first);
+        let (at, first) = arena.by_ticket(1).unwrap();
+        assert_eq!(
+            (arena.packet(at, &first), arena.codes(at, &first)),
+            (&b""[..], &[1, 0x80][..])
+        );
+        let (at, second) = arena.by_ticket(2).unwrap();
+        assert_eq!(arena.packet(at, &second), b"next");
+    }
+
+    #[test]
+    fn what_never_fits_says_how_much_it_needs() {
+        let mut buf = [0; HEADER + 4];
+        let mut arena = Arena::new(&mut buf);
+        let refused = arena.push(entry(1, 1), |_, _| {
+            Err(EncodeError::BufferTooSmall { needed: 10 })
+        });
+        assert!(matches!(
+            refused,
+            Err(PushError::NoRoom { needed, free }) if needed == HEADER + 11 && free == HEADER + 4
+        ));
+    }
+}

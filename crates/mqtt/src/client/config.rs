@@ -1,0 +1,122 @@
+//! What a client asks for in CONNECT, and what the CONNACK made of it.
+
+use crate::{Properties, Property, QoS, Version, Will};
+
+/// Seconds that AWS takes for a keep-alive of 0 (`B-15`).
+const KEEP_ALIVE_WHEN_ZERO: u16 = 1200;
+
+/// What CONNECT says. It stays the same for the life of a [`Session`](super::Session).
+#[derive(Clone, Copy, PartialEq)]
+pub struct ConnectOptions<'a> {
+    /// MQTT 3.1.1 or 5.
+    pub version: Version,
+    /// Client identifier, at most 128 bytes (`B-11`).
+    pub client_id: &'a str,
+    /// Clean Session in 3.1.1, Clean Start in 5: ask the server to forget what it knows.
+    pub clean_start: bool,
+    /// Seconds; see `B-15` for what AWS makes of 0 and of values outside 30 to 1200.
+    pub keep_alive: u16,
+    /// MQTT 5: how many seconds the server keeps the session after the connection ended (`B-24`).
+    pub session_expiry: u32,
+    /// The message the server publishes when the connection ends badly.
+    pub will: Option<Will<'a>>,
+    /// User name.
+    pub user_name: Option<&'a str>,
+    /// Password; never shown by `Debug`.
+    pub password: Option<&'a [u8]>,
+}
+
+impl<'a> ConnectOptions<'a> {
+    /// A persistent session with a keep-alive of a minute, kept for an hour as AWS does by default.
+    #[must_use]
+    pub const fn new(version: Version, client_id: &'a str) -> Self {
+        Self {
+            version,
+            client_id,
+            clean_start: false,
+            keep_alive: 60,
+            session_expiry: 3600,
+            will: None,
+            user_name: None,
+            password: None,
+        }
+    }
+}
+
+impl core::fmt::Debug for ConnectOptions<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("ConnectOptions")
+            .field("version", &self.version)
+            .field("client_id", &self.client_id)
+            .field("clean_start", &self.clean_start)
+            .field("keep_alive", &self.keep_alive)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What holds on this connection, after the CONNACK.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Negotiated {
+    /// The server kept the session: subscriptions and unacknowledged messages live on.
+    pub session_present: bool,
+    /// Seconds between packets at most; the server's value wins.
+    pub keep_alive: u16,
+    /// How many QoS 1 PUBLISHes may be unacknowledged at a time.
+    pub receive_maximum: u16,
+    /// Longest packet the server accepts, in bytes.
+    pub maximum_packet_size: u32,
+    /// Highest quality of service the server accepts.
+    pub maximum_qos: QoS,
+    /// Whether the server keeps retained messages.
+    pub retain_available: bool,
+    /// How many topic aliases the server accepts.
+    pub topic_alias_maximum: u16,
+    /// MQTT 5: seconds the server keeps the session, when it says so.
+    pub session_expiry: Option<u32>,
+}
+
+impl Negotiated {
+    /// What MQTT takes for granted when the CONNACK says nothing (3.2.2.3).
+    pub(super) fn new(options: &ConnectOptions<'_>, session_present: bool) -> Self {
+        Self {
+            session_present,
+            keep_alive: if options.keep_alive == 0 {
+                KEEP_ALIVE_WHEN_ZERO
+            } else {
+                options.keep_alive
+            },
+            receive_maximum: match options.version {
+                // AWS lets 100 be unacknowledged on one connection, in 3.1.1 too (B-47).
+                Version::V311 => 100,
+                Version::V5 => u16::MAX,
+            },
+            maximum_packet_size: 268_435_460,
+            maximum_qos: QoS::ExactlyOnce,
+            retain_available: true,
+            topic_alias_maximum: 0,
+            session_expiry: None,
+        }
+    }
+
+    pub(super) fn read(&mut self, properties: Properties<'_>) {
+        for property in properties.iter() {
+            match property {
+                Property::ServerKeepAlive(seconds) => {
+                    self.keep_alive = if seconds == 0 {
+                        KEEP_ALIVE_WHEN_ZERO
+                    } else {
+                        seconds
+                    };
+                }
+                Property::ReceiveMaximum(count) => self.receive_maximum = count,
+                Property::MaximumPacketSize(bytes) => self.maximum_packet_size = bytes,
+                Property::MaximumQoS(0) => self.maximum_qos = QoS::AtMostOnce,
+                Property::MaximumQoS(1) => self.maximum_qos = QoS::AtLeastOnce,
+                Property::RetainAvailable(available) => self.retain_available = available,
+                Property::TopicAliasMaximum(count) => self.topic_alias_maximum = count,
+                Property::SessionExpiryInterval(seconds) => self.session_expiry = Some(seconds),
+                _ => {}
+            }
+        }
+    }
+}

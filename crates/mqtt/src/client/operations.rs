@@ -1,0 +1,364 @@
+//! What the application asks for: publish, subscribe, unsubscribe, and how each of them went.
+
+use super::arena::{Arena, At, Entry, Kind, PushError, State};
+use super::session::{Link, Session};
+use super::{Millis, PublishError, SubscribeError};
+use crate::{
+    EncodeError, Packet, Properties, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
+    SubscribeFilters, Unsubscribe, UnsubscribeFilters, split, topic,
+};
+
+/// A message to publish.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outgoing<'a> {
+    /// Topic name.
+    pub topic: &'a str,
+    /// Application message.
+    pub payload: &'a [u8],
+    /// 0: sent now or never. 1: kept until acknowledged.
+    pub qos: QoS,
+    /// Whether the server keeps it for later subscribers.
+    pub retain: bool,
+    /// MQTT 5 properties; must be empty in 3.1.1.
+    pub properties: Properties<'a>,
+}
+
+impl<'a> Outgoing<'a> {
+    /// A message that is not retained and has no properties.
+    #[must_use]
+    pub const fn new(topic: &'a str, payload: &'a [u8], qos: QoS) -> Self {
+        Self {
+            topic,
+            payload,
+            qos,
+            retain: false,
+            properties: Properties::EMPTY,
+        }
+    }
+}
+
+/// Stands for one accepted operation until its result was read.
+///
+/// Whoever holds one must end with [`Session::forget`], or a few bytes of the arena stay taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Ticket(pub(super) u32);
+
+impl<'b> Session<'b> {
+    /// Accepts a PUBLISH. With QoS 1 it is from now on delivered at least once, or its refusal reported.
+    ///
+    /// # Errors
+    /// [`PublishError`]; nothing is kept then.
+    pub fn publish(&mut self, message: Outgoing<'_>) -> Result<Ticket, PublishError> {
+        if !topic::is_valid_name(message.topic) {
+            return Err(PublishError::InvalidTopic);
+        }
+        let connected = self.is_connected();
+        match message.qos {
+            QoS::AtMostOnce if !connected => return Err(PublishError::NotConnected),
+            QoS::ExactlyOnce => return Err(PublishError::QosNotSupported),
+            _ => {}
+        }
+        if connected && message.qos > self.negotiated.maximum_qos {
+            return Err(PublishError::QosNotSupported);
+        }
+        if connected && message.retain && !self.negotiated.retain_available {
+            return Err(PublishError::RetainNotSupported);
+        }
+        let acknowledged = message.qos == QoS::AtLeastOnce;
+        let packet_id = acknowledged.then(|| self.free_packet_id());
+        let packet = Packet::Publish(Publish {
+            dup: false,
+            qos: message.qos,
+            retain: message.retain,
+            topic: message.topic,
+            packet_id,
+            properties: message.properties,
+            payload: message.payload,
+        });
+        let len = packet
+            .encoded_len(self.options.version)
+            .map_err(PublishError::Encode)?;
+        let max = self.negotiated.maximum_packet_size as usize;
+        if connected && len > max {
+            return Err(PublishError::PacketTooLarge { len, max });
+        }
+        let entry = Entry {
+            kind: if acknowledged {
+                Kind::PublishQos1
+            } else {
+                Kind::PublishQos0
+            },
+            state: State::Queued,
+            awaited: acknowledged,
+            codes: u8::from(acknowledged),
+            packet_id: packet_id.map_or(0, crate::PacketId::get),
+            ticket: self.free_ticket(),
+            sent_at: Millis(0),
+            len: 0,
+        };
+        let version = self.options.version;
+        self.arena
+            .push(entry, |_, out| packet.encode(version, out))
+            .map_err(|error| match error {
+                PushError::NoRoom { needed, .. } if needed > self.arena.capacity() => {
+                    PublishError::ArenaTooSmall {
+                        needed,
+                        capacity: self.arena.capacity(),
+                    }
+                }
+                PushError::NoRoom { needed, free } => PublishError::NoRoom { needed, free },
+                PushError::Encode(error) => PublishError::Encode(error),
+            })?;
+        Ok(Ticket(entry.ticket))
+    }
+
+    /// Accepts a SUBSCRIBE. The subscription is kept and made again whenever the server lost the
+    /// session, until [`unsubscribe`](Self::unsubscribe). Filters that were subscribed before are replaced.
+    ///
+    /// # Errors
+    /// [`SubscribeError`]; nothing is kept then.
+    pub fn subscribe(&mut self, filters: &[SubscribeFilter<'_>]) -> Result<Ticket, SubscribeError> {
+        check_count(filters.len())?;
+        for filter in filters {
+            check_filter(filter.filter)?;
+            if filter.qos == QoS::ExactlyOnce {
+                return Err(SubscribeError::QosNotSupported);
+            }
+        }
+        let ticket = self.push_filters(Kind::Subscribe, filters.len(), |id, version, out| {
+            Packet::Subscribe(Subscribe {
+                packet_id: id,
+                properties: Properties::EMPTY,
+                filters: SubscribeFilters::List(filters),
+            })
+            .encode(version, out)
+        })?;
+        let replaced = |wanted: &str| filters.iter().any(|filter| filter.filter == wanted);
+        self.retire_subscriptions(ticket, replaced);
+        Ok(ticket)
+    }
+
+    /// Accepts an UNSUBSCRIBE. From now on the filters are not subscribed again.
+    ///
+    /// # Errors
+    /// [`SubscribeError`]; nothing is kept or changed then.
+    pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<Ticket, SubscribeError> {
+        check_count(filters.len())?;
+        for filter in filters {
+            check_filter(filter)?;
+        }
+        self.split_subscriptions(filters)?;
+        let ticket = self.push_filters(Kind::Unsubscribe, filters.len(), |id, version, out| {
+            Packet::Unsubscribe(Unsubscribe {
+                packet_id: id,
+                properties: Properties::EMPTY,
+                filters: UnsubscribeFilters::List(filters),
+            })
+            .encode(version, out)
+        })?;
+        self.retire_subscriptions(ticket, |held| filters.contains(&held));
+        Ok(ticket)
+    }
+
+    /// The reason codes of a finished operation, one for each filter or one for a PUBLISH; `None` while
+    /// it is under way. Empty for a ticket that was forgotten, and for a PUBLISH with QoS 0.
+    #[must_use]
+    pub fn outcome(&self, ticket: Ticket) -> Option<&[u8]> {
+        match self.arena.by_ticket(ticket.0) {
+            None => Some(&[]),
+            Some((at, entry)) => match entry.state {
+                State::Granted | State::Done | State::Withdrawn => {
+                    Some(self.arena.codes(at, &entry))
+                }
+                State::Queued | State::Resend | State::Sent => None,
+            },
+        }
+    }
+
+    /// Nobody will ask for this result any more. The operation itself goes on.
+    pub fn forget(&mut self, ticket: Ticket) {
+        let Some((at, mut entry)) = self.arena.by_ticket(ticket.0) else {
+            return;
+        };
+        if entry.state == State::Done {
+            self.arena.remove(at, &entry);
+        } else {
+            entry.awaited = false;
+            self.arena.set(at, &entry);
+        }
+    }
+
+    fn push_filters(
+        &mut self,
+        kind: Kind,
+        count: usize,
+        encode: impl FnOnce(crate::PacketId, crate::Version, &mut [u8]) -> Result<usize, EncodeError>,
+    ) -> Result<Ticket, SubscribeError> {
+        let packet_id = self.free_packet_id();
+        let entry = Entry {
+            kind,
+            state: State::Queued,
+            awaited: true,
+            codes: u8::try_from(count).unwrap_or(u8::MAX),
+            packet_id: packet_id.get(),
+            ticket: self.free_ticket(),
+            sent_at: Millis(0),
+            len: 0,
+        };
+        let version = self.options.version;
+        self.arena
+            .push(entry, |_, out| encode(packet_id, version, out))
+            .map_err(|error| self.subscribe_error(error))?;
+        Ok(Ticket(entry.ticket))
+    }
+
+    fn subscribe_error(&self, error: PushError) -> SubscribeError {
+        match error {
+            PushError::NoRoom { needed, .. } if needed > self.arena.capacity() => {
+                SubscribeError::ArenaTooSmall {
+                    needed,
+                    capacity: self.arena.capacity(),
+                }
+            }
+            PushError::NoRoom { needed, free } => SubscribeError::NoRoom { needed, free },
+            PushError::Encode(error) => SubscribeError::Encode(error),
+        }
+    }
+
+    /// Removes the subscriptions, other than `keep`, all of whose filters are no longer wanted.
+    fn retire_subscriptions(&mut self, keep: Ticket, unwanted: impl Fn(&str) -> bool) {
+        let mut at = self.arena.first();
+        while let Some(entry) = self.arena.entry(at) {
+            let all_unwanted = entry.kind == Kind::Subscribe
+                && entry.state != State::Done
+                && entry.ticket != keep.0
+                && subscribe_filters(self.options.version, self.arena.packet(at, &entry))
+                    .is_some_and(|filters| filters.iter().all(|held| unwanted(held.filter)));
+            if all_unwanted {
+                if entry.state != State::Granted {
+                    // Its SUBACK will find nobody; whoever waits for it is told that it was withdrawn.
+                    self.arena
+                        .codes_mut(at, &entry)
+                        .fill(ReasonCode::UNSPECIFIED_ERROR.0);
+                }
+                if self.complete(at, entry) {
+                    continue;
+                }
+            }
+            let entry = self.arena.entry(at).unwrap_or(entry);
+            at = self.arena.after(at, &entry);
+        }
+    }
+
+    /// Rewrites every subscription that holds some of the `unwanted` filters and others: the others
+    /// move into a record of their own.
+    fn split_subscriptions(&mut self, unwanted: &[&str]) -> Result<(), SubscribeError> {
+        let version = self.options.version;
+        let wanted = |filter: &str| !unwanted.contains(&filter);
+        while let Some((at, entry, kept)) = self.partly(&wanted) {
+            let granted = entry.state == State::Granted;
+            let rest = Entry {
+                ticket: self.free_ticket(),
+                state: if granted {
+                    State::Granted
+                } else {
+                    State::Queued
+                },
+                awaited: false,
+                packet_id: 0,
+                codes: u8::try_from(kept).unwrap_or(u8::MAX),
+                ..entry
+            };
+            self.arena
+                .push(rest, |front, out| {
+                    only(version, Arena::packet_in(front, at, &entry), &wanted, out)
+                })
+                .map_err(|error| self.subscribe_error(error))?;
+            if !granted {
+                self.arena
+                    .codes_mut(at, &entry)
+                    .fill(ReasonCode::UNSPECIFIED_ERROR.0);
+            }
+            self.complete(at, entry);
+        }
+        Ok(())
+    }
+
+    /// A subscription that holds both wanted and unwanted filters, and how many wanted ones.
+    fn partly(&self, wanted: &impl Fn(&str) -> bool) -> Option<(At, Entry, usize)> {
+        let mut at = self.arena.first();
+        while let Some(entry) = self.arena.entry(at) {
+            if entry.kind == Kind::Subscribe
+                && !matches!(entry.state, State::Done | State::Withdrawn)
+                && let Some(filters) =
+                    subscribe_filters(self.options.version, self.arena.packet(at, &entry))
+            {
+                let kept = filters.iter().filter(|held| wanted(held.filter)).count();
+                if kept > 0 && kept < filters.len() {
+                    return Some((at, entry, kept));
+                }
+            }
+            at = self.arena.after(at, &entry);
+        }
+        None
+    }
+
+    pub(super) fn is_up_or_draining(&self) -> bool {
+        matches!(self.link, Link::Up | Link::Closing { drain: true, .. })
+    }
+}
+
+/// Encodes the SUBSCRIBE in `packet` again with the wanted filters only.
+fn only(
+    version: crate::Version,
+    packet: &[u8],
+    wanted: &impl Fn(&str) -> bool,
+    out: &mut [u8],
+) -> Result<usize, EncodeError> {
+    let mut kept: heapless::Vec<SubscribeFilter<'_>, { Session::FILTERS_PER_PACKET }> =
+        heapless::Vec::new();
+    let filters = subscribe_filters(version, packet)
+        .ok_or(EncodeError::NotAllowed("the stored SUBSCRIBE is damaged"))?;
+    for filter in filters.iter().filter(|held| wanted(held.filter)) {
+        // Never full: the stored packet had at most as many.
+        let _ = kept.push(filter);
+    }
+    Packet::Subscribe(Subscribe {
+        packet_id: crate::PacketId::FIRST,
+        properties: Properties::EMPTY,
+        filters: SubscribeFilters::List(&kept),
+    })
+    .encode(version, out)
+}
+
+/// The filters of a SUBSCRIBE that this session encoded.
+pub(super) fn subscribe_filters(
+    version: crate::Version,
+    packet: &[u8],
+) -> Option<SubscribeFilters<'_>> {
+    match decode(version, packet)? {
+        Packet::Subscribe(subscribe) => Some(subscribe.filters),
+        _ => None,
+    }
+}
+
+/// Reads back a packet that this session encoded.
+pub(super) fn decode(version: crate::Version, packet: &[u8]) -> Option<Packet<'_>> {
+    let (frame, _) = split(packet, usize::MAX).ok()??;
+    Packet::decode(version, &frame).ok()
+}
+
+fn check_count(count: usize) -> Result<(), SubscribeError> {
+    if count == 0 || count > Session::FILTERS_PER_PACKET {
+        return Err(SubscribeError::FilterCount);
+    }
+    Ok(())
+}
+
+fn check_filter(filter: &str) -> Result<(), SubscribeError> {
+    if topic::is_valid_filter(filter) {
+        Ok(())
+    } else {
+        Err(SubscribeError::InvalidFilter)
+    }
+}

@@ -1,0 +1,308 @@
+//! What is sent, in which order, and when the session must be asked again.
+//!
+//! Order on a live connection: the rest of a half-written packet; acknowledgements; PINGREQ; then the
+//! arena's records, oldest first, so that what is repeated goes before what is new `[MQTT-4.6.0-1]`.
+
+use super::arena::{At, Entry, Kind, State};
+use super::session::{Link, Ping, Session, Writing};
+use super::{Millis, SessionError};
+use crate::{Ack, Disconnect, Packet, Properties, ReasonCode, Version};
+
+impl Session<'_> {
+    /// Writes what is due into `out`, as many packets as fit, and answers how many bytes; 0 when
+    /// nothing is due. A packet may be cut at the end of `out`: the next call goes on with it.
+    ///
+    /// The caller must write all of these bytes to the transport, in order, or report
+    /// [`connection_lost`](Self::connection_lost). `out` must hold at least
+    /// [`connect_len`](Self::connect_len) bytes and at least 16.
+    pub fn poll_transmit(&mut self, now: Millis, out: &mut [u8]) -> usize {
+        let mut filled = 0_usize;
+        while let Some(room) = out.get_mut(filled..) {
+            let written = self.transmit_one(now, room);
+            if written == 0 {
+                break;
+            }
+            filled = filled.saturating_add(written);
+        }
+        if filled > 0 {
+            self.last_sent = now;
+        }
+        filled
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) must be called; `None` without a connection.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Millis> {
+        match self.link {
+            Link::Opening { since, .. } => Some(since.after(Self::CONNACK_LIMIT)),
+            Link::Up | Link::Closing { .. } => {
+                let keep_alive = match self.ping {
+                    Ping::Idle => self.ping_due(),
+                    Ping::Due => self.last_sent,
+                    Ping::Sent { at } => at.after(self.ping_limit()),
+                };
+                Some(self.oldest_sent().map_or(keep_alive, |sent| {
+                    keep_alive.min(sent.after(self.ack_limit()))
+                }))
+            }
+            Link::Down | Link::Closed => None,
+        }
+    }
+
+    /// Lets time do its work: PINGREQ falls due, packets are repeated, limits end the connection.
+    ///
+    /// # Errors
+    /// [`SessionError`] when the connection must be ended.
+    pub fn handle_timeout(&mut self, now: Millis) -> Result<(), SessionError> {
+        match self.link {
+            Link::Opening { since, .. } if now >= since.after(Self::CONNACK_LIMIT) => {
+                Err(SessionError::ConnAckTimeout)
+            }
+            Link::Up | Link::Closing { .. } => {
+                self.keep_alive(now)?;
+                self.repeat_overdue(now)
+            }
+            Link::Opening { .. } | Link::Down | Link::Closed => Ok(()),
+        }
+    }
+
+    fn keep_alive(&mut self, now: Millis) -> Result<(), SessionError> {
+        match self.ping {
+            Ping::Idle if now >= self.ping_due() => self.ping = Ping::Due,
+            Ping::Sent { at } if now >= at.after(self.ping_limit()) => {
+                return Err(SessionError::PingTimeout);
+            }
+            Ping::Idle | Ping::Due | Ping::Sent { .. } => {}
+        }
+        Ok(())
+    }
+
+    /// Milliseconds of the keep-alive in force.
+    fn keep_alive_ms(&self) -> u64 {
+        u64::from(self.negotiated.keep_alive).saturating_mul(1000)
+    }
+
+    /// PINGREQ falls due an eighth before the keep-alive runs out, counted from the last packet
+    /// *sent* `[MQTT-3.1.2-23]`. A client that sends all the time also asks when it heard nothing for a
+    /// whole keep-alive: otherwise a half-open connection would take its QoS 0 messages for ever.
+    fn ping_due(&self) -> Millis {
+        let keep_alive = self.keep_alive_ms();
+        let early = keep_alive.saturating_sub(keep_alive / 8);
+        self.last_sent
+            .after(early)
+            .min(self.last_received.after(keep_alive))
+    }
+
+    /// PINGRESP must come within half the keep-alive.
+    fn ping_limit(&self) -> u64 {
+        self.keep_alive_ms() / 2
+    }
+
+    fn ack_limit(&self) -> u64 {
+        match self.options.version {
+            Version::V311 => Self::RETRANSMIT_AFTER,
+            Version::V5 => Self::ACK_LIMIT,
+        }
+    }
+
+    fn oldest_sent(&self) -> Option<Millis> {
+        let mut oldest: Option<Millis> = None;
+        let mut at = self.arena.first();
+        while let Some(entry) = self.arena.entry(at) {
+            if entry.state == State::Sent {
+                oldest = Some(oldest.map_or(entry.sent_at, |sent| sent.min(entry.sent_at)));
+            }
+            at = self.arena.after(at, &entry);
+        }
+        oldest
+    }
+
+    fn repeat_overdue(&mut self, now: Millis) -> Result<(), SessionError> {
+        let limit = self.ack_limit();
+        let mut at = self.arena.first();
+        while let Some(entry) = self.arena.entry(at) {
+            if entry.state == State::Sent && now >= entry.sent_at.after(limit) {
+                if self.options.version == Version::V5 {
+                    return Err(SessionError::AckTimeout);
+                }
+                self.repeat(at, entry);
+            }
+            at = self.arena.after(at, &entry);
+        }
+        Ok(())
+    }
+
+    fn transmit_one(&mut self, now: Millis, room: &mut [u8]) -> usize {
+        match self.link {
+            Link::Down
+            | Link::Closed
+            | Link::Opening {
+                connect_sent: true, ..
+            } => 0,
+            Link::Opening {
+                since,
+                connect_sent: false,
+            } => {
+                let version = self.options.version;
+                let written = self
+                    .with_connect(|packet| packet.encode(version, room))
+                    .unwrap_or(0);
+                if written > 0 {
+                    self.link = Link::Opening {
+                        since,
+                        connect_sent: true,
+                    };
+                }
+                written
+            }
+            Link::Up | Link::Closing { .. } => self.transmit_live(now, room),
+        }
+    }
+
+    fn transmit_live(&mut self, now: Millis, room: &mut [u8]) -> usize {
+        if let Some(writing) = self.writing {
+            return self.go_on(now, writing, room);
+        }
+        if let Some((packet_id, reason_code)) = self.acks.first().copied() {
+            let properties = Properties::EMPTY;
+            let ack = Packet::PubAck(Ack {
+                packet_id,
+                reason_code,
+                properties,
+            });
+            let written = ack.encode(self.options.version, room).unwrap_or(0);
+            if written > 0 {
+                self.acks.remove(0);
+            }
+            return written;
+        }
+        if self.ping == Ping::Due {
+            let written = Packet::PingReq
+                .encode(self.options.version, room)
+                .unwrap_or(0);
+            if written > 0 {
+                self.ping = Ping::Sent { at: now };
+            }
+            return written;
+        }
+        if self.is_up_or_draining()
+            && let Some((at, entry)) = self.next_record()
+        {
+            if room.is_empty() {
+                return 0;
+            }
+            self.ensure_packet_id(at, entry);
+            let writing = Writing {
+                ticket: entry.ticket,
+                offset: 0,
+            };
+            self.writing = Some(writing);
+            return self.go_on(now, writing, room);
+        }
+        if let Link::Closing {
+            reason: reason_code,
+            ..
+        } = self.link
+        {
+            return self.transmit_disconnect(reason_code, room);
+        }
+        0
+    }
+
+    fn transmit_disconnect(&mut self, reason_code: ReasonCode, room: &mut [u8]) -> usize {
+        let disconnect = Packet::Disconnect(Disconnect {
+            reason_code,
+            properties: Properties::EMPTY,
+        });
+        let written = disconnect.encode(self.options.version, room).unwrap_or(0);
+        if written > 0 {
+            self.link = Link::Closed;
+        }
+        written
+    }
+
+    /// The oldest record that may be sent now.
+    fn next_record(&self) -> Option<(At, Entry)> {
+        let mut in_flight = 0_u16;
+        let mut at = self.arena.first();
+        while let Some(entry) = self.arena.entry(at) {
+            if entry.kind == Kind::PublishQos1 && entry.state == State::Sent {
+                in_flight = in_flight.saturating_add(1);
+            }
+            at = self.arena.after(at, &entry);
+        }
+        let may_publish = in_flight < self.negotiated.receive_maximum;
+        self.arena.find(|entry| {
+            matches!(entry.state, State::Queued | State::Resend)
+                && (may_publish || entry.kind != Kind::PublishQos1)
+        })
+    }
+
+    /// A subscription that is made again needs a fresh identifier in its stored packet.
+    fn ensure_packet_id(&mut self, at: At, mut entry: Entry) {
+        if entry.packet_id != 0 || entry.kind == Kind::PublishQos0 {
+            return;
+        }
+        let packet_id = self.free_packet_id();
+        entry.packet_id = packet_id.get();
+        self.arena.set(at, &entry);
+        let packet = self.arena.packet_mut(at, &entry);
+        // SUBSCRIBE: the identifier follows the fixed header, whose last length byte is below 0x80 (2.1.4).
+        let length_bytes = packet
+            .iter()
+            .skip(1)
+            .take_while(|byte| **byte >= 0x80)
+            .count();
+        let from = length_bytes.saturating_add(2);
+        if let Some(field) = packet
+            .get_mut(from..)
+            .and_then(|rest| rest.first_chunk_mut::<2>())
+        {
+            *field = packet_id.get().to_be_bytes();
+        }
+    }
+
+    /// Copies more of the record that is being written.
+    fn go_on(&mut self, now: Millis, writing: Writing, room: &mut [u8]) -> usize {
+        let Some((at, entry)) = self.arena.by_ticket(writing.ticket) else {
+            // Cannot happen: a record stays while it is written. Going on without it is the safe way out.
+            self.writing = None;
+            return 0;
+        };
+        let rest = self
+            .arena
+            .packet(at, &entry)
+            .get(writing.offset..)
+            .unwrap_or_default();
+        let count = rest.len().min(room.len());
+        if let (Some(from), Some(to)) = (rest.get(..count), room.get_mut(..count)) {
+            to.copy_from_slice(from);
+        }
+        if count < rest.len() {
+            self.writing = Some(Writing {
+                offset: writing.offset.saturating_add(count),
+                ..writing
+            });
+        } else {
+            self.writing = None;
+            self.written(now, at, entry);
+        }
+        count
+    }
+
+    /// The whole record is on its way.
+    fn written(&mut self, now: Millis, at: At, mut entry: Entry) {
+        self.last_was_publish_qos0 = entry.kind == Kind::PublishQos0;
+        match (entry.kind, entry.state) {
+            (Kind::PublishQos0, _) => self.arena.remove(at, &entry),
+            (_, State::Withdrawn) => {
+                self.complete(at, entry);
+            }
+            _ => {
+                entry.state = State::Sent;
+                entry.sent_at = now;
+                self.arena.set(at, &entry);
+            }
+        }
+    }
+}

@@ -1,0 +1,405 @@
+//! The session itself: its state, and how a connection begins and ends for it.
+//!
+//! | link | what is sent | left by |
+//! |---|---|---|
+//! | `Down` | nothing | [`Session::start`] |
+//! | `Opening` | CONNECT, then nothing until CONNACK (`B-8`) | CONNACK, or its limit |
+//! | `Up` | acknowledgements, PINGREQ, records in order | [`Session::disconnect`], [`Session::abort`] |
+//! | `Closing` | what is left, then DISCONNECT | the DISCONNECT itself |
+//! | `Closed` | nothing | [`Session::connection_lost`] |
+//!
+//! Every state returns to `Down` with [`Session::connection_lost`].
+
+use super::arena::{Arena, At, Entry, Kind, State};
+use super::{ConnectOptions, Millis, Negotiated, SessionError};
+use crate::{Connect, EncodeError, Packet, PacketId, Properties, Property, ReasonCode, Version};
+
+/// Acknowledgements that may wait for the next write. The driver stops feeding frames in between, so
+/// this bounds memory, not throughput.
+pub(super) const ACKS: usize = 16;
+
+/// The smallest Maximum Packet Size that AWS accepts (`B-19`).
+const SMALLEST_MAXIMUM_PACKET_SIZE: u32 = 512;
+
+/// A client's session: see the [module](super) for the order of calls.
+pub struct Session<'b> {
+    pub(super) options: ConnectOptions<'b>,
+    pub(super) maximum_packet_size: u32,
+    pub(super) arena: Arena<'b>,
+    pub(super) link: Link,
+    pub(super) negotiated: Negotiated,
+    pub(super) next_packet_id: PacketId,
+    pub(super) next_ticket: u32,
+    pub(super) writing: Option<Writing>,
+    pub(super) acks: heapless::Vec<(PacketId, ReasonCode), ACKS>,
+    pub(super) ping: Ping,
+    pub(super) last_sent: Millis,
+    pub(super) last_received: Millis,
+    pub(super) last_was_publish_qos0: bool,
+    pub(super) counters: Counters,
+}
+
+/// What happened since the session began. Numbers only ever grow, and stop at their maximum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// PUBLISHes and SUBSCRIBEs that were sent again inside a connection.
+    pub retransmitted: u32,
+    /// PUBLISHes that were sent again because the session was resumed.
+    pub resumed: u32,
+    /// Acknowledgements for nothing that was waiting, as repetitions bring.
+    pub unexpected_acks: u32,
+    /// Packets longer than the receive buffer.
+    pub skipped: u32,
+    /// QoS 0 PUBLISHes that were accepted but not written when the connection ended.
+    pub dropped_qos0: u32,
+    /// QoS 1 PUBLISHes that a new connection's limits do not allow any more.
+    pub undeliverable: u32,
+}
+
+/// Where the connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Link {
+    Down,
+    Opening { since: Millis, connect_sent: bool },
+    Up,
+    Closing { reason: ReasonCode, drain: bool },
+    Closed,
+}
+
+/// Where the keep-alive stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ping {
+    Idle,
+    Due,
+    Sent { at: Millis },
+}
+
+/// The record that is half written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Writing {
+    pub(super) ticket: u32,
+    pub(super) offset: usize,
+}
+
+impl<'b> Session<'b> {
+    /// Filters in one SUBSCRIBE or UNSUBSCRIBE (`B-30`).
+    pub const FILTERS_PER_PACKET: usize = 8;
+
+    /// How long CONNACK may take, in milliseconds. With a backoff of at most 32 s this lets twelve
+    /// unanswered CONNECTs fit into the 240 s that AWS's qualification gives them.
+    pub const CONNACK_LIMIT: u64 = 5_000;
+
+    /// When an unacknowledged PUBLISH or SUBSCRIBE is sent again in MQTT 3.1.1, in milliseconds.
+    /// AWS's qualification waits for 15 s; two of these fit in.
+    pub const RETRANSMIT_AFTER: u64 = 7_000;
+
+    /// When a missing acknowledgement ends a connection in MQTT 5, in milliseconds, because
+    /// only a new connection allows a repetition there `[MQTT-4.4.0-1]`.
+    pub const ACK_LIMIT: u64 = 60_000;
+
+    /// A session that has never been connected.
+    ///
+    /// `arena` is all the memory it will use for packets. `receive_capacity` is the length of the
+    /// buffer that frames are received into; MQTT 5 servers are told not to send more.
+    #[must_use]
+    pub fn new(options: ConnectOptions<'b>, arena: &'b mut [u8], receive_capacity: usize) -> Self {
+        Self {
+            options,
+            maximum_packet_size: u32::try_from(receive_capacity)
+                .unwrap_or(u32::MAX)
+                .max(SMALLEST_MAXIMUM_PACKET_SIZE),
+            arena: Arena::new(arena),
+            link: Link::Down,
+            negotiated: Negotiated::new(&options, false),
+            next_packet_id: PacketId::FIRST,
+            next_ticket: 0,
+            writing: None,
+            acks: heapless::Vec::new(),
+            ping: Ping::Idle,
+            last_sent: Millis(0),
+            last_received: Millis(0),
+            last_was_publish_qos0: false,
+            counters: Counters::default(),
+        }
+    }
+
+    /// The version that every connection of this session speaks.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.options.version
+    }
+
+    /// What was asked for in CONNECT.
+    #[must_use]
+    pub fn options(&self) -> &ConnectOptions<'b> {
+        &self.options
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Whether CONNACK has come and the connection is not being closed.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.link == Link::Up
+    }
+
+    /// Whether DISCONNECT has been handed out: nothing follows it.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.link == Link::Closed
+    }
+
+    /// What holds on this connection; before the first CONNACK, what MQTT takes for granted.
+    #[must_use]
+    pub fn negotiated(&self) -> &Negotiated {
+        &self.negotiated
+    }
+
+    /// Whether nothing waits to be sent or acknowledged.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let pending = |entry: &Entry| {
+            matches!(
+                entry.state,
+                State::Queued | State::Resend | State::Sent | State::Withdrawn
+            )
+        };
+        self.acks.is_empty() && self.writing.is_none() && self.arena.find(pending).is_none()
+    }
+
+    /// Bytes of the arena that are free.
+    #[must_use]
+    pub fn free(&self) -> usize {
+        self.arena.free()
+    }
+
+    /// Length of the CONNECT packet: what the buffer given to
+    /// [`poll_transmit`](Self::poll_transmit) must hold at least.
+    ///
+    /// # Errors
+    /// The options cannot be expressed in this version.
+    pub fn connect_len(&self) -> Result<usize, EncodeError> {
+        self.with_connect(|packet| packet.encoded_len(self.options.version))
+    }
+
+    /// A transport is open: CONNECT is due.
+    ///
+    /// # Errors
+    /// [`SessionError::Connect`] when the options cannot be expressed; the session stays down.
+    pub fn start(&mut self, now: Millis) -> Result<(), SessionError> {
+        self.connection_lost();
+        self.connect_len().map_err(SessionError::Connect)?;
+        self.link = Link::Opening {
+            since: now,
+            connect_sent: false,
+        };
+        self.last_sent = now;
+        self.last_received = now;
+        Ok(())
+    }
+
+    /// Ends the connection in an orderly way: what was accepted is written once, then DISCONNECT.
+    /// Without a connection it only makes sure that none is begun.
+    pub fn disconnect(&mut self) {
+        self.link = match self.link {
+            Link::Up => Link::Closing {
+                reason: ReasonCode::SUCCESS,
+                drain: true,
+            },
+            Link::Closing { .. } => self.link,
+            Link::Down | Link::Opening { .. } | Link::Closed => Link::Closed,
+        };
+    }
+
+    /// Ends the connection because of `error`: in MQTT 5 the server is told why, in 3.1.1 a
+    /// DISCONNECT would say that all is well, so there is none.
+    pub fn abort(&mut self, error: &SessionError) {
+        let told = match (self.options.version, error.disconnect_reason(), self.link) {
+            (Version::V5, Some(reason), Link::Up) if self.writing.is_none() => Some(reason),
+            _ => None,
+        };
+        self.link = match told {
+            Some(reason) => {
+                self.acks.clear();
+                self.ping = Ping::Idle;
+                Link::Closing {
+                    reason,
+                    drain: false,
+                }
+            }
+            None => Link::Closed,
+        };
+    }
+
+    /// The transport is gone, whoever closed it and however. Messages with QoS 0 that were not
+    /// written are dropped and counted; everything else waits for the next connection.
+    pub fn connection_lost(&mut self) {
+        self.link = Link::Down;
+        self.acks.clear();
+        self.ping = Ping::Idle;
+        self.last_was_publish_qos0 = false;
+        self.writing = None;
+        let mut at = self.arena.first();
+        while let Some(entry) = self.arena.entry(at) {
+            match (entry.kind, entry.state) {
+                (Kind::PublishQos0, _) => {
+                    self.counters.dropped_qos0 = self.counters.dropped_qos0.saturating_add(1);
+                    self.arena.remove(at, &entry);
+                    continue;
+                }
+                (_, State::Withdrawn) if self.complete(at, entry) => continue,
+                _ => {}
+            }
+            at = self.arena.after(at, &self.arena.entry(at).unwrap_or(entry));
+        }
+    }
+
+    /// CONNACK said whether the server kept the session: decides what is sent again.
+    pub(super) fn resume(&mut self, session_present: bool) {
+        let mut at = self.arena.first();
+        while let Some(mut entry) = self.arena.entry(at) {
+            if self.refuse_by_limits(at, entry) {
+                // Read the place again: the next record, or this one with its result.
+                continue;
+            }
+            match (entry.kind, entry.state, session_present) {
+                (Kind::PublishQos1, State::Sent | State::Resend, true) => {
+                    entry.state = State::Resend;
+                    self.set_dup(at, &entry, true);
+                    self.counters.resumed = self.counters.resumed.saturating_add(1);
+                }
+                (Kind::PublishQos1, State::Sent | State::Resend, false) => {
+                    // To this server it is a new message: no DUP.
+                    entry.state = State::Queued;
+                    self.set_dup(at, &entry, false);
+                }
+                (Kind::Subscribe, State::Sent | State::Resend, _) => entry.state = State::Resend,
+                (Kind::Subscribe, State::Granted, false) => {
+                    entry.state = State::Queued;
+                    entry.packet_id = 0;
+                }
+                (Kind::Unsubscribe, State::Sent | State::Resend, true) => {
+                    entry.state = State::Resend
+                }
+                (Kind::Unsubscribe, State::Queued | State::Sent | State::Resend, false) => {
+                    // The subscription went with the session: there is nothing left to do.
+                    self.complete(at, entry);
+                    continue;
+                }
+                _ => {}
+            }
+            self.arena.set(at, &entry);
+            at = self.arena.after(at, &entry);
+        }
+    }
+
+    /// A queued PUBLISH that this server would not take is reported instead of sent.
+    /// Answers whether that happened: the record is then done or gone.
+    fn refuse_by_limits(&mut self, at: At, entry: Entry) -> bool {
+        if entry.kind != Kind::PublishQos1 || matches!(entry.state, State::Done) {
+            return false;
+        }
+        let reason = if entry.packet_len() > self.negotiated.maximum_packet_size as usize {
+            ReasonCode::PACKET_TOO_LARGE
+        } else if self.negotiated.maximum_qos < crate::QoS::AtLeastOnce {
+            ReasonCode::QOS_NOT_SUPPORTED
+        } else {
+            return false;
+        };
+        self.counters.undeliverable = self.counters.undeliverable.saturating_add(1);
+        self.arena.codes_mut(at, &entry).fill(reason.0);
+        self.complete(at, entry);
+        true
+    }
+
+    /// The record has its result. Answers whether it is gone (nobody waits for the result).
+    pub(super) fn complete(&mut self, at: At, mut entry: Entry) -> bool {
+        if self
+            .writing
+            .is_some_and(|writing| writing.ticket == entry.ticket)
+        {
+            entry.state = State::Withdrawn;
+            self.arena.set(at, &entry);
+            return false;
+        }
+        if !entry.awaited {
+            self.arena.remove(at, &entry);
+            return true;
+        }
+        entry.state = State::Done;
+        entry.packet_id = 0;
+        self.arena.keep_codes(at, entry);
+        false
+    }
+
+    fn set_dup(&mut self, at: At, entry: &Entry, dup: bool) {
+        if let Some(first) = self.arena.packet_mut(at, entry).first_mut() {
+            *first = if dup {
+                *first | 0b1000
+            } else {
+                *first & !0b1000
+            };
+        }
+    }
+
+    /// Marks a PUBLISH for repetition inside the connection.
+    pub(super) fn repeat(&mut self, at: At, mut entry: Entry) {
+        if entry.kind == Kind::PublishQos1 {
+            self.set_dup(at, &entry, true);
+        }
+        entry.state = State::Resend;
+        self.arena.set(at, &entry);
+        self.counters.retransmitted = self.counters.retransmitted.saturating_add(1);
+    }
+
+    /// An identifier that no record holds.
+    pub(super) fn free_packet_id(&mut self) -> PacketId {
+        loop {
+            // Ends: the arena holds far fewer than 65,535 records of more than 21 bytes, or its
+            // walk meets a free identifier after at most as many steps as it has records.
+            let id = self.next_packet_id;
+            self.next_packet_id = id.next();
+            if self
+                .arena
+                .find(|entry| entry.packet_id == id.get())
+                .is_none()
+            {
+                return id;
+            }
+        }
+    }
+
+    pub(super) fn free_ticket(&mut self) -> u32 {
+        loop {
+            let ticket = self.next_ticket;
+            self.next_ticket = ticket.wrapping_add(1);
+            if self.arena.by_ticket(ticket).is_none() {
+                return ticket;
+            }
+        }
+    }
+
+    pub(super) fn with_connect<R>(&self, use_it: impl FnOnce(&Packet<'_>) -> R) -> R {
+        let properties = [
+            Property::SessionExpiryInterval(self.options.session_expiry),
+            Property::MaximumPacketSize(self.maximum_packet_size),
+        ];
+        use_it(&Packet::Connect(Connect {
+            version: self.options.version,
+            clean_start: self.options.clean_start,
+            keep_alive: self.options.keep_alive,
+            client_id: self.options.client_id,
+            will: self.options.will,
+            user_name: self.options.user_name,
+            password: self.options.password,
+            properties: match self.options.version {
+                Version::V311 => Properties::EMPTY,
+                Version::V5 => Properties::List(&properties),
+            },
+        }))
+    }
+}
