@@ -125,3 +125,227 @@ pub fn shared(filter: &str) -> Option<Result<SharedFilter<'_>, SharedFilterError
         _ => Err(SharedFilterError::Filter),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+    use proptest::prelude::*;
+
+    use ParentMatch::{Excluded, Included};
+
+    #[test]
+    fn names_have_no_wildcards_b_43() {
+        for name in [
+            "a",
+            "/",
+            "a//b",
+            " ",
+            "$aws/things/x/shadow/get",
+            "é/世界",
+            "a/b/",
+        ] {
+            assert!(is_valid_name(name), "{name:?}");
+        }
+        for name in ["", "#", "+", "a/#", "a+", "+/a", "a\0b"] {
+            assert!(!is_valid_name(name), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn wildcards_in_filters_stand_alone_b_33() {
+        // the examples of 4.7.1.2 and 4.7.1.3
+        for filter in [
+            "sport/tennis/player1/#",
+            "sport/#",
+            "#",
+            "+",
+            "+/tennis/#",
+            "sport/+/player1",
+            "/finance",
+            "+/+",
+            "/+",
+            "a//b",
+            "$SYS/#",
+            "$share",
+            "$shared/a",
+            "$share/consumer1/sport/tennis/+",
+            "$share/g/#",
+            "$share/g//a",
+        ] {
+            assert!(is_valid_filter(filter), "{filter}");
+        }
+        for filter in [
+            "",
+            "sport/tennis#",
+            "sport/tennis/#/ranking",
+            "##",
+            "sport+",
+            "+a/b",
+            "a/#/",
+            "a\0",
+            "$share/",
+            "$share/g",
+            "$share/g/",
+            "$share//a",
+            "$share/g+/a",
+            "$share/#/a",
+            "$share/g/a#",
+        ] {
+            assert!(!is_valid_filter(filter), "{filter:?}");
+        }
+    }
+
+    /// Filter, topic, and whether it matches as the standard says and as AWS decides.
+    const MATCHES: &[(&str, &str, bool, bool)] = &[
+        // 4.7.1.2, and B-10 for the parent
+        (
+            "sport/tennis/player1/#",
+            "sport/tennis/player1",
+            true,
+            false,
+        ),
+        (
+            "sport/tennis/player1/#",
+            "sport/tennis/player1/ranking",
+            true,
+            true,
+        ),
+        (
+            "sport/tennis/player1/#",
+            "sport/tennis/player1/score/wimbledon",
+            true,
+            true,
+        ),
+        ("sport/#", "sport", true, false),
+        ("sport/#", "sport/", true, true),
+        ("sensor/#", "sensors", false, false),
+        ("+/#", "sensor", true, false),
+        ("#", "sensor", true, true),
+        ("#", "/", true, true),
+        // 4.7.1.3
+        ("sport/tennis/+", "sport/tennis/player1", true, true),
+        (
+            "sport/tennis/+",
+            "sport/tennis/player1/ranking",
+            false,
+            false,
+        ),
+        ("sport/+", "sport", false, false),
+        ("sport/+", "sport/", true, true),
+        ("+/+", "/finance", true, true),
+        ("/+", "/finance", true, true),
+        ("+", "/finance", false, false),
+        // [MQTT-4.7.2-1] B-34
+        ("#", "$SYS/monitor", false, false),
+        ("+/monitor/Clients", "$SYS/monitor/Clients", false, false),
+        ("+", "$aws", false, false),
+        ("$SYS/#", "$SYS/monitor", true, true),
+        ("$SYS/monitor/+", "$SYS/monitor/Clients", true, true),
+        ("a/+", "a/$b", true, true),
+        // 4.7.3: case, spaces and empty levels matter
+        ("ACCOUNTS", "Accounts", false, false),
+        ("a", "a ", false, false),
+        ("/a", "a", false, false),
+        ("a", "a/", false, false),
+        ("a/b", "a/b", true, true),
+        ("a/b", "a/bc", false, false),
+    ];
+
+    #[test]
+    fn filters_match_as_the_standard_and_as_aws_say_b_10_b_34() {
+        for (filter, topic, standard, aws) in MATCHES {
+            assert_eq!(
+                matches(filter, topic, Included),
+                *standard,
+                "`{filter}` `{topic}` standard"
+            );
+            assert_eq!(
+                matches(filter, topic, Excluded),
+                *aws,
+                "`{filter}` `{topic}` aws"
+            );
+        }
+    }
+
+    #[test]
+    fn shared_subscriptions_are_taken_apart_b_67() {
+        assert_eq!(
+            shared("$share/g/a/+/#"),
+            Some(Ok(SharedFilter {
+                group: "g",
+                filter: "a/+/#"
+            }))
+        );
+        assert_eq!(
+            shared("$share/g//"),
+            Some(Ok(SharedFilter {
+                group: "g",
+                filter: "/"
+            }))
+        );
+        assert_eq!(shared("$share"), None);
+        assert_eq!(shared("a/$share/g/a"), None);
+        assert_eq!(shared("$share/"), Some(Err(SharedFilterError::Group)));
+        assert_eq!(shared("$share/g+/a"), Some(Err(SharedFilterError::Group)));
+        assert_eq!(shared("$share/g"), Some(Err(SharedFilterError::Filter)));
+        assert_eq!(shared("$share/g/"), Some(Err(SharedFilterError::Filter)));
+        assert_eq!(shared("$share/g/a#"), Some(Err(SharedFilterError::Filter)));
+    }
+
+    /// The definition, as slow as it is plain.
+    fn naive(filter: &[&str], topic: &[&str], first: bool, parent: ParentMatch) -> bool {
+        let hidden = first && topic.first().is_some_and(|level| level.starts_with('$'));
+        match (filter, topic) {
+            ([], []) => true,
+            (["#"], []) => !first && parent == Included,
+            (["#"], _) => !hidden,
+            (["+", filter @ ..], [_, topic @ ..]) => !hidden && naive(filter, topic, false, parent),
+            ([asked, filter @ ..], [given, topic @ ..]) => {
+                asked == given && naive(filter, topic, false, parent)
+            }
+            _ => false,
+        }
+    }
+
+    /// Levels of few letters, so that they often match; `last` may close them.
+    fn topics(level: &'static str, last: &'static str) -> impl Strategy<Value = String> {
+        (prop::collection::vec(level, 0..5), last).prop_map(|(mut levels, last)| {
+            levels.push(last);
+            levels.join("/")
+        })
+    }
+
+    fn config() -> ProptestConfig {
+        ProptestConfig {
+            cases: 4_000,
+            failure_persistence: None,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(5),
+            ..ProptestConfig::default()
+        }
+    }
+
+    proptest! {
+        #![proptest_config(config())]
+
+        #[test]
+        fn matching_agrees_with_its_naive_twin(
+            filter in topics(r"\+|\$?[ab]{0,1}", r"#|\+|[ab]{1,2}"),
+            topic in topics(r"\$?[ab]{0,1}", "[ab]{1,2}"),
+        ) {
+            prop_assert!(is_valid_filter(&filter) && is_valid_name(&topic));
+            let asked: std::vec::Vec<_> = levels(&filter).collect();
+            let given: std::vec::Vec<_> = levels(&topic).collect();
+            for parent in [Included, Excluded] {
+                prop_assert_eq!(matches(&filter, &topic, parent), naive(&asked, &given, true, parent));
+            }
+        }
+
+        #[test]
+        fn any_text_at_all_does_no_harm(filter in ".{0,20}", topic in ".{0,20}") {
+            let _ = (shared(&filter), is_valid_filter(&filter), is_valid_name(&topic));
+            let _ = matches(&filter, &topic, Included);
+        }
+    }
+}
