@@ -24,7 +24,13 @@ pub(super) struct ApiError {
 
 impl std::fmt::Display for ApiError {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "{} {}: {}", self.status.as_u16(), self.exception, self.message)
+        write!(
+            formatter,
+            "{} {}: {}",
+            self.status.as_u16(),
+            self.exception,
+            self.message
+        )
     }
 }
 
@@ -32,7 +38,8 @@ impl ApiError {
     fn new(name: ErrorName, message: String) -> Self {
         Self {
             // Every status of the table (`G-2`) is one that HTTP has.
-            status: StatusCode::from_u16(name.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+            status: StatusCode::from_u16(name.status())
+                .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
             exception: name.name(),
             message,
             resource: None,
@@ -131,7 +138,10 @@ pub(super) fn response(result: Result<Value, ApiError>) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
     if let Some(exception) = exception {
         headers.insert("x-amzn-errortype", HeaderValue::from_static(exception));
     }

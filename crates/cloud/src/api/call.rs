@@ -32,7 +32,10 @@ impl Labels {
         let mut segments = path.split('/');
         for part in template.split('/') {
             let segment = segments.next()?;
-            match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            match part
+                .strip_prefix('{')
+                .and_then(|part| part.strip_suffix('}'))
+            {
                 Some(name) => labels.push((name, segment)),
                 None if part == segment => {}
                 None => return None,
@@ -61,7 +64,10 @@ pub(super) struct Call {
 impl Call {
     /// Reads query, headers and body. Waits for the body; dropping it drops the request.
     pub(super) async fn read(labels: Labels, request: Request) -> Result<Self, ApiError> {
-        let query = request.uri().query().map_or_else(|| Ok(Vec::new()), read_query)?;
+        let query = request
+            .uri()
+            .query()
+            .map_or_else(|| Ok(Vec::new()), read_query)?;
         let headers = request.headers().clone();
         // The limit of the size is the router's.
         let bytes = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &()))
@@ -211,7 +217,11 @@ impl Call {
 
 /// AWS's words for a value outside an enumeration.
 pub(super) fn not_one_of(member: &str, value: &str, set: &str) -> ApiError {
-    ApiError::constraint(member, value, &format!("Member must satisfy enum value set: {set}"))
+    ApiError::constraint(
+        member,
+        value,
+        &format!("Member must satisfy enum value set: {set}"),
+    )
 }
 
 /// For a member of another JSON type.
@@ -225,8 +235,12 @@ fn read_body(bytes: &[u8]) -> Result<Map<String, Value>, ApiError> {
     }
     match serde_json::from_slice(bytes) {
         Ok(Value::Object(members)) => Ok(members),
-        Ok(_) => Err(ApiError::invalid("The body of the request must be a JSON object")),
-        Err(error) => Err(ApiError::invalid(format!("The body of the request is not JSON: {error}"))),
+        Ok(_) => Err(ApiError::invalid(
+            "The body of the request must be a JSON object",
+        )),
+        Err(error) => Err(ApiError::invalid(format!(
+            "The body of the request is not JSON: {error}"
+        ))),
     }
 }
 

@@ -7,9 +7,7 @@ use super::answer::ApiError;
 use super::call::{Call, not_one_of};
 use super::things::with_token;
 use crate::pki::{self, Issued};
-use crate::registry::{
-    Certificate, CertificateMode, CertificateStatus, NewCertificate, Timestamp,
-};
+use crate::registry::{Certificate, CertificateMode, CertificateStatus, NewCertificate, Timestamp};
 
 /// Most characters of a certificate signing request (model of CreateCertificateFromCsr).
 const MAX_CSR: usize = 4096;
@@ -18,9 +16,13 @@ const MAX_CSR: usize = 4096;
 const MAX_PEM: usize = 65_536;
 
 /// The statuses that a request may name, all of them known to AWS (`A-26`).
-const STATUSES: &str = "[ACTIVE, INACTIVE, REVOKED, PENDING_TRANSFER, REGISTER_INACTIVE, PENDING_ACTIVATION]";
+const STATUSES: &str =
+    "[ACTIVE, INACTIVE, REVOKED, PENDING_TRANSFER, REGISTER_INACTIVE, PENDING_ACTIVATION]";
 
-pub(super) fn create_keys_and_certificate(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
+pub(super) fn create_keys_and_certificate(
+    state: &ApiState,
+    call: &Call,
+) -> Result<Value, ApiError> {
     let status = initial_status(call)?;
     let (issued, keys) = state.pki.create_keys_and_certificate().map_err(|error| {
         tracing::error!(%error, "no key pair could be made");
@@ -35,17 +37,25 @@ pub(super) fn create_keys_and_certificate(state: &ApiState, call: &Call) -> Resu
     Ok(answer)
 }
 
-pub(super) fn create_certificate_from_csr(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
+pub(super) fn create_certificate_from_csr(
+    state: &ApiState,
+    call: &Call,
+) -> Result<Value, ApiError> {
     let status = initial_status(call)?;
     let csr = call.required_text("certificateSigningRequest")?;
     within("certificateSigningRequest", csr, MAX_CSR)?;
     let issued = state.pki.issue_from_csr(csr).map_err(|error| {
-        ApiError::invalid(format!("The certificate signing request cannot be used: {error}"))
+        ApiError::invalid(format!(
+            "The certificate signing request cannot be used: {error}"
+        ))
     })?;
     register_issued(state, issued, status)
 }
 
-pub(super) fn register_certificate_without_ca(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
+pub(super) fn register_certificate_without_ca(
+    state: &ApiState,
+    call: &Call,
+) -> Result<Value, ApiError> {
     let pem = call.required_text("certificatePem")?;
     within("certificatePem", pem, MAX_PEM)?;
     let status = match call.text("status")? {
@@ -55,7 +65,7 @@ pub(super) fn register_certificate_without_ca(state: &ApiState, call: &Call) -> 
     let info = pki::inspect(pem).map_err(|error| ApiError::certificate_validation(&error))?;
     let new = NewCertificate {
         id: info.certificate_id,
-        pem: pem.to_owned(),
+        pem: info.pem,
         not_before: info.not_before,
         not_after: info.not_after,
         mode: CertificateMode::SniOnly,
@@ -107,7 +117,11 @@ pub(super) fn list_certificates(state: &ApiState, call: &Call) -> Result<Value, 
         })
     };
     let certificates: Vec<Value> = page.items.iter().map(|item| summary(item)).collect();
-    Ok(with_token("nextMarker", page.next, json!({ "certificates": certificates })))
+    Ok(with_token(
+        "nextMarker",
+        page.next,
+        json!({ "certificates": certificates }),
+    ))
 }
 
 pub(super) fn update_certificate(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
@@ -116,7 +130,9 @@ pub(super) fn update_certificate(state: &ApiState, call: &Call) -> Result<Value,
         .ok_or_else(|| ApiError::missing("newStatus"))?;
     let status = new_status("newStatus", name)?;
     if status == CertificateStatus::PendingActivation {
-        return Err(ApiError::invalid("PENDING_ACTIVATION is set by AWS IoT only"));
+        return Err(ApiError::invalid(
+            "PENDING_ACTIVATION is set by AWS IoT only",
+        ));
     }
     state
         .registry
@@ -132,7 +148,11 @@ pub(super) fn delete_certificate(state: &ApiState, call: &Call) -> Result<Value,
     Ok(json!({}))
 }
 
-fn register_issued(state: &ApiState, issued: Issued, status: CertificateStatus) -> Result<Value, ApiError> {
+fn register_issued(
+    state: &ApiState,
+    issued: Issued,
+    status: CertificateStatus,
+) -> Result<Value, ApiError> {
     let new = NewCertificate {
         id: issued.certificate_id,
         pem: issued.pem,
@@ -167,7 +187,9 @@ fn new_status(member: &str, name: &str) -> Result<CertificateStatus, ApiError> {
         "REVOKED" => Ok(CertificateStatus::Revoked),
         "PENDING_ACTIVATION" => Ok(CertificateStatus::PendingActivation),
         "PENDING_TRANSFER" => Err(ApiError::invalid("PENDING_TRANSFER is set by AWS IoT only")),
-        "REGISTER_INACTIVE" => Err(ApiError::invalid("REGISTER_INACTIVE is deprecated; use INACTIVE")),
+        "REGISTER_INACTIVE" => Err(ApiError::invalid(
+            "REGISTER_INACTIVE is deprecated; use INACTIVE",
+        )),
         other => Err(not_one_of(member, other, STATUSES)),
     }
 }

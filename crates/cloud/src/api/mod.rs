@@ -48,44 +48,179 @@ type Serve = fn(&ApiState, &Call) -> Result<Value, ApiError>;
 
 /// Name, method, path and function of every operation served.
 const OPERATIONS: &[(&str, &str, &str, Serve)] = &[
-    ("DescribeEndpoint", "GET", "/endpoint", endpoint::describe_endpoint),
+    (
+        "DescribeEndpoint",
+        "GET",
+        "/endpoint",
+        endpoint::describe_endpoint,
+    ),
     // Things
-    ("CreateThing", "POST", "/things/{thingName}", things::create_thing),
-    ("DescribeThing", "GET", "/things/{thingName}", things::describe_thing),
-    ("UpdateThing", "PATCH", "/things/{thingName}", things::update_thing),
-    ("DeleteThing", "DELETE", "/things/{thingName}", things::delete_thing),
+    (
+        "CreateThing",
+        "POST",
+        "/things/{thingName}",
+        things::create_thing,
+    ),
+    (
+        "DescribeThing",
+        "GET",
+        "/things/{thingName}",
+        things::describe_thing,
+    ),
+    (
+        "UpdateThing",
+        "PATCH",
+        "/things/{thingName}",
+        things::update_thing,
+    ),
+    (
+        "DeleteThing",
+        "DELETE",
+        "/things/{thingName}",
+        things::delete_thing,
+    ),
     ("ListThings", "GET", "/things", things::list_things),
-    ("AttachThingPrincipal", "PUT", "/things/{thingName}/principals", principals::attach_thing_principal),
-    ("DetachThingPrincipal", "DELETE", "/things/{thingName}/principals", principals::detach_thing_principal),
-    ("ListThingPrincipals", "GET", "/things/{thingName}/principals", principals::list_thing_principals),
-    ("ListThingPrincipalsV2", "GET", "/things/{thingName}/principals-v2", principals::list_thing_principals_v2),
-    ("ListPrincipalThings", "GET", "/principals/things", principals::list_principal_things),
-    ("ListPrincipalThingsV2", "GET", "/principals/things-v2", principals::list_principal_things_v2),
+    (
+        "AttachThingPrincipal",
+        "PUT",
+        "/things/{thingName}/principals",
+        principals::attach_thing_principal,
+    ),
+    (
+        "DetachThingPrincipal",
+        "DELETE",
+        "/things/{thingName}/principals",
+        principals::detach_thing_principal,
+    ),
+    (
+        "ListThingPrincipals",
+        "GET",
+        "/things/{thingName}/principals",
+        principals::list_thing_principals,
+    ),
+    (
+        "ListThingPrincipalsV2",
+        "GET",
+        "/things/{thingName}/principals-v2",
+        principals::list_thing_principals_v2,
+    ),
+    (
+        "ListPrincipalThings",
+        "GET",
+        "/principals/things",
+        principals::list_principal_things,
+    ),
+    (
+        "ListPrincipalThingsV2",
+        "GET",
+        "/principals/things-v2",
+        principals::list_principal_things_v2,
+    ),
     // Certificates
-    ("CreateKeysAndCertificate", "POST", "/keys-and-certificate", certificates::create_keys_and_certificate),
-    ("CreateCertificateFromCsr", "POST", "/certificates", certificates::create_certificate_from_csr),
+    (
+        "CreateKeysAndCertificate",
+        "POST",
+        "/keys-and-certificate",
+        certificates::create_keys_and_certificate,
+    ),
+    (
+        "CreateCertificateFromCsr",
+        "POST",
+        "/certificates",
+        certificates::create_certificate_from_csr,
+    ),
     (
         "RegisterCertificateWithoutCA",
         "POST",
         "/certificate/register-no-ca",
         certificates::register_certificate_without_ca,
     ),
-    ("DescribeCertificate", "GET", "/certificates/{certificateId}", certificates::describe_certificate),
-    ("UpdateCertificate", "PUT", "/certificates/{certificateId}", certificates::update_certificate),
-    ("DeleteCertificate", "DELETE", "/certificates/{certificateId}", certificates::delete_certificate),
-    ("ListCertificates", "GET", "/certificates", certificates::list_certificates),
+    (
+        "DescribeCertificate",
+        "GET",
+        "/certificates/{certificateId}",
+        certificates::describe_certificate,
+    ),
+    (
+        "UpdateCertificate",
+        "PUT",
+        "/certificates/{certificateId}",
+        certificates::update_certificate,
+    ),
+    (
+        "DeleteCertificate",
+        "DELETE",
+        "/certificates/{certificateId}",
+        certificates::delete_certificate,
+    ),
+    (
+        "ListCertificates",
+        "GET",
+        "/certificates",
+        certificates::list_certificates,
+    ),
     // Policies
-    ("CreatePolicy", "POST", "/policies/{policyName}", policies::create_policy),
-    ("GetPolicy", "GET", "/policies/{policyName}", policies::get_policy),
+    (
+        "CreatePolicy",
+        "POST",
+        "/policies/{policyName}",
+        policies::create_policy,
+    ),
+    (
+        "GetPolicy",
+        "GET",
+        "/policies/{policyName}",
+        policies::get_policy,
+    ),
     ("ListPolicies", "GET", "/policies", policies::list_policies),
-    ("DeletePolicy", "DELETE", "/policies/{policyName}", policies::delete_policy),
-    ("AttachPolicy", "PUT", "/target-policies/{policyName}", policies::attach_policy),
-    ("DetachPolicy", "POST", "/target-policies/{policyName}", policies::detach_policy),
-    ("ListAttachedPolicies", "POST", "/attached-policies/{target}", policies::list_attached_policies),
-    ("ListTargetsForPolicy", "POST", "/policy-targets/{policyName}", policies::list_targets_for_policy),
-    ("CreatePolicyVersion", "POST", "/policies/{policyName}/version", versions::create_policy_version),
-    ("ListPolicyVersions", "GET", "/policies/{policyName}/version", versions::list_policy_versions),
-    ("GetPolicyVersion", "GET", "/policies/{policyName}/version/{policyVersionId}", versions::get_policy_version),
+    (
+        "DeletePolicy",
+        "DELETE",
+        "/policies/{policyName}",
+        policies::delete_policy,
+    ),
+    (
+        "AttachPolicy",
+        "PUT",
+        "/target-policies/{policyName}",
+        policies::attach_policy,
+    ),
+    (
+        "DetachPolicy",
+        "POST",
+        "/target-policies/{policyName}",
+        policies::detach_policy,
+    ),
+    (
+        "ListAttachedPolicies",
+        "POST",
+        "/attached-policies/{target}",
+        policies::list_attached_policies,
+    ),
+    (
+        "ListTargetsForPolicy",
+        "POST",
+        "/policy-targets/{policyName}",
+        policies::list_targets_for_policy,
+    ),
+    (
+        "CreatePolicyVersion",
+        "POST",
+        "/policies/{policyName}/version",
+        versions::create_policy_version,
+    ),
+    (
+        "ListPolicyVersions",
+        "GET",
+        "/policies/{policyName}/version",
+        versions::list_policy_versions,
+    ),
+    (
+        "GetPolicyVersion",
+        "GET",
+        "/policies/{policyName}/version/{policyVersionId}",
+        versions::get_policy_version,
+    ),
     (
         "SetDefaultPolicyVersion",
         "PATCH",
@@ -132,10 +267,12 @@ async fn answer_request(State(state): State<ApiState>, request: Request) -> Resp
 async fn serve(state: ApiState, request: Request) -> Result<(&'static str, Value), ApiError> {
     let method = request.method().as_str();
     let path = request.uri().path();
-    let found = OPERATIONS.iter().find_map(|(name, served, template, serve)| {
-        let labels = (*served == method).then(|| Labels::read(template, path))??;
-        Some((*name, labels, *serve))
-    });
+    let found = OPERATIONS
+        .iter()
+        .find_map(|(name, served, template, serve)| {
+            let labels = (*served == method).then(|| Labels::read(template, path))??;
+            Some((*name, labels, *serve))
+        });
     let Some((name, labels, serve)) = found else {
         return Err(ApiError::unknown_operation(method, path));
     };

@@ -38,7 +38,9 @@ pub(super) fn get_policy(state: &ApiState, call: &Call) -> Result<Value, ApiErro
 
 pub(super) fn list_policies(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
     let ascending = call.flag("isAscendingOrder")?;
-    let page = state.registry.policies(ascending, &call.page_by_marker()?)?;
+    let page = state
+        .registry
+        .policies(ascending, &call.page_by_marker()?)?;
     Ok(policy_list(state, page))
 }
 
@@ -77,8 +79,16 @@ pub(super) fn list_targets_for_policy(state: &ApiState, call: &Call) -> Result<V
         .registry
         .policy_targets(call.label("policyName"), &call.page_by_marker()?)?;
     let place = state.registry.place();
-    let targets: Vec<String> = page.items.iter().map(|id| place.certificate_arn(id)).collect();
-    Ok(with_token("nextMarker", page.next, json!({ "targets": targets })))
+    let targets: Vec<String> = page
+        .items
+        .iter()
+        .map(|id| place.certificate_arn(id))
+        .collect();
+    Ok(with_token(
+        "nextMarker",
+        page.next,
+        json!({ "targets": targets }),
+    ))
 }
 
 fn policy_list(state: &ApiState, page: Page<String>) -> Value {

@@ -30,7 +30,11 @@ pub(super) fn detach_thing_principal(state: &ApiState, call: &Call) -> Result<Va
 pub(super) fn list_thing_principals(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
     let page = thing_principals(state, call, None)?;
     let principals: Vec<&String> = page.items.iter().map(|(arn, _)| arn).collect();
-    Ok(with_token("nextToken", page.next, json!({ "principals": principals })))
+    Ok(with_token(
+        "nextToken",
+        page.next,
+        json!({ "principals": principals }),
+    ))
 }
 
 pub(super) fn list_thing_principals_v2(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
@@ -40,7 +44,11 @@ pub(super) fn list_thing_principals_v2(state: &ApiState, call: &Call) -> Result<
         .iter()
         .map(|(arn, kind)| json!({ "principal": arn, "thingPrincipalType": kind.name() }))
         .collect();
-    Ok(with_token("nextToken", page.next, json!({ "thingPrincipalObjects": objects })))
+    Ok(with_token(
+        "nextToken",
+        page.next,
+        json!({ "thingPrincipalObjects": objects }),
+    ))
 }
 
 pub(super) fn list_principal_things(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
@@ -49,20 +57,30 @@ pub(super) fn list_principal_things(state: &ApiState, call: &Call) -> Result<Val
         .registry
         .principal_things(principal, None, &call.page_by_token()?)?;
     let things: Vec<&String> = page.items.iter().map(|(name, _)| name).collect();
-    Ok(with_token("nextToken", page.next, json!({ "things": things })))
+    Ok(with_token(
+        "nextToken",
+        page.next,
+        json!({ "things": things }),
+    ))
 }
 
 pub(super) fn list_principal_things_v2(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
     let principal = call.header(HEADER, "principal")?;
-    let page = state
-        .registry
-        .principal_things(principal, attachment_type(call)?, &call.page_by_token()?)?;
+    let page = state.registry.principal_things(
+        principal,
+        attachment_type(call)?,
+        &call.page_by_token()?,
+    )?;
     let objects: Vec<Value> = page
         .items
         .iter()
         .map(|(name, kind)| json!({ "thingName": name, "thingPrincipalType": kind.name() }))
         .collect();
-    Ok(with_token("nextToken", page.next, json!({ "principalThingObjects": objects })))
+    Ok(with_token(
+        "nextToken",
+        page.next,
+        json!({ "principalThingObjects": objects }),
+    ))
 }
 
 /// The ARNs of a thing's principals.
@@ -71,9 +89,10 @@ fn thing_principals(
     call: &Call,
     kind: Option<AttachmentType>,
 ) -> Result<Page<(String, AttachmentType)>, ApiError> {
-    let page = state
-        .registry
-        .thing_principals(call.label("thingName"), kind, &call.page_by_token()?)?;
+    let page =
+        state
+            .registry
+            .thing_principals(call.label("thingName"), kind, &call.page_by_token()?)?;
     let place = state.registry.place();
     let items = page
         .items
@@ -92,6 +111,10 @@ fn attachment_type(call: &Call) -> Result<Option<AttachmentType>, ApiError> {
         None => Ok(None),
         Some("EXCLUSIVE_THING") => Ok(Some(AttachmentType::ExclusiveThing)),
         Some("NON_EXCLUSIVE_THING") => Ok(Some(AttachmentType::NonExclusiveThing)),
-        Some(other) => Err(not_one_of(MEMBER, other, "[EXCLUSIVE_THING, NON_EXCLUSIVE_THING]")),
+        Some(other) => Err(not_one_of(
+            MEMBER,
+            other,
+            "[EXCLUSIVE_THING, NON_EXCLUSIVE_THING]",
+        )),
     }
 }

@@ -12,7 +12,9 @@ use crate::registry::{AttributeChange, Thing, ThingFilter};
 pub(super) fn create_thing(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
     refuse_types(call)?;
     let attributes = attribute_payload(call)?.unwrap_or_default().attributes;
-    let thing = state.registry.create_thing(call.label("thingName"), attributes)?;
+    let thing = state
+        .registry
+        .create_thing(call.label("thingName"), attributes)?;
     Ok(json!({
         "thingName": thing.name,
         "thingArn": state.registry.place().thing_arn(&thing.name),
@@ -45,7 +47,9 @@ pub(super) fn update_thing(state: &ApiState, call: &Call) -> Result<Value, ApiEr
 
 pub(super) fn delete_thing(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
     let expected = call.number("expectedVersion")?;
-    state.registry.delete_thing(call.label("thingName"), expected)?;
+    state
+        .registry
+        .delete_thing(call.label("thingName"), expected)?;
     Ok(json!({}))
 }
 
@@ -69,7 +73,11 @@ pub(super) fn list_things(state: &ApiState, call: &Call) -> Result<Value, ApiErr
         })
     };
     let things: Vec<Value> = page.items.iter().map(|thing| summary(thing)).collect();
-    Ok(with_token("nextToken", page.next, json!({ "things": things })))
+    Ok(with_token(
+        "nextToken",
+        page.next,
+        json!({ "things": things }),
+    ))
 }
 
 /// Adds the token of the next page, if there is one.
@@ -118,7 +126,10 @@ fn attributes(members: &Map<String, Value>) -> Result<BTreeMap<String, String>, 
         .iter()
         .map(|(name, value)| match value {
             Value::String(text) => Ok((name.clone(), text.clone())),
-            _ => Err(wrong_type(&format!("attributePayload.attributes.{name}"), "a string")),
+            _ => Err(wrong_type(
+                &format!("attributePayload.attributes.{name}"),
+                "a string",
+            )),
         })
         .collect()
 }

@@ -55,16 +55,20 @@ pub(super) fn get_policy_version(state: &ApiState, call: &Call) -> Result<Value,
 }
 
 pub(super) fn set_default_policy_version(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
-    state
-        .registry
-        .set_default_policy_version(call.label("policyName"), version_id(call)?, Timestamp::now())?;
+    state.registry.set_default_policy_version(
+        call.label("policyName"),
+        version_id(call)?,
+        Timestamp::now(),
+    )?;
     Ok(json!({}))
 }
 
 pub(super) fn delete_policy_version(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
-    state
-        .registry
-        .delete_policy_version(call.label("policyName"), version_id(call)?, Timestamp::now())?;
+    state.registry.delete_policy_version(
+        call.label("policyName"),
+        version_id(call)?,
+        Timestamp::now(),
+    )?;
     Ok(json!({}))
 }
 

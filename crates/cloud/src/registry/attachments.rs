@@ -64,7 +64,11 @@ impl Registry {
     ///
     /// # Errors
     /// Invalid target or token, `NotFound`.
-    pub fn attached_policies(&self, target: &str, page: &PageRequest) -> Result<Page<String>, RegistryError> {
+    pub fn attached_policies(
+        &self,
+        target: &str,
+        page: &PageRequest,
+    ) -> Result<Page<String>, RegistryError> {
         let certificate = self.place.certificate_id("target", target)?;
         let state = self.read();
         state.certificate(certificate)?;
@@ -79,11 +83,19 @@ impl Registry {
     ///
     /// # Errors
     /// Invalid name or token, `NotFound`.
-    pub fn policy_targets(&self, policy: &str, page: &PageRequest) -> Result<Page<String>, RegistryError> {
+    pub fn policy_targets(
+        &self,
+        policy: &str,
+        page: &PageRequest,
+    ) -> Result<Page<String>, RegistryError> {
         names::policy_name(policy)?;
         let state = self.read();
         state.policy(policy)?;
-        names_after(&format!("targets of {policy}"), state.targets_of.get(policy), page)
+        names_after(
+            &format!("targets of {policy}"),
+            state.targets_of.get(policy),
+            page,
+        )
     }
 }
 

@@ -6,8 +6,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{
-    Certificate, CertificateMode, CertificateStatus, Edit, Page, PageRequest, Registry, RegistryError, Timestamp,
-    names, new_uuid,
+    Certificate, CertificateMode, CertificateStatus, Edit, Page, PageRequest, Registry,
+    RegistryError, Timestamp, names, new_uuid,
 };
 
 /// A certificate to register.
@@ -58,7 +58,10 @@ impl Registry {
                 generation_id: new_uuid(),
                 sequence: state.next_sequence,
             };
-            Ok((vec![Edit::PutCertificate(certificate.clone())], Arc::new(certificate)))
+            Ok((
+                vec![Edit::PutCertificate(certificate.clone())],
+                Arc::new(certificate),
+            ))
         })
     }
 
@@ -74,7 +77,10 @@ impl Registry {
     /// The status of a certificate; none when it is not registered. What the TLS listener asks (`A-28`).
     #[must_use]
     pub fn status(&self, id: &str) -> Option<CertificateStatus> {
-        self.read().certificates.get(id).map(|certificate| certificate.status)
+        self.read()
+            .certificates
+            .get(id)
+            .map(|certificate| certificate.status)
     }
 
     /// Certificates in the order of their creation, oldest first if `ascending`.
@@ -86,11 +92,17 @@ impl Registry {
         ascending: bool,
         page: &PageRequest,
     ) -> Result<Page<Arc<Certificate>>, RegistryError> {
-        let list = if ascending { "certificates" } else { "certificates, newest first" };
+        let list = if ascending {
+            "certificates"
+        } else {
+            "certificates, newest first"
+        };
         let after = page.after_number(list)?;
         let state = self.read();
-        let rows = by_age(&state.certificates_by_age, after, ascending)
-            .filter_map(|(place, id)| Some((place.to_string(), Arc::clone(state.certificates.get(id)?))));
+        let rows =
+            by_age(&state.certificates_by_age, after, ascending).filter_map(|(place, id)| {
+                Some((place.to_string(), Arc::clone(state.certificates.get(id)?)))
+            });
         Ok(page.take(list, rows))
     }
 

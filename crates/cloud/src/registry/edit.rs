@@ -81,13 +81,17 @@ impl Edit {
             Self::DeleteCertificate(id) => delete(CERTIFICATES, id),
             Self::PutPolicy(policy) => put(POLICIES, &policy.name, policy)?,
             Self::DeletePolicy(name) => delete(POLICIES, name),
-            Self::AttachPolicy { certificate, policy } => {
+            Self::AttachPolicy {
+                certificate,
+                policy,
+            } => {
                 let key = format!("{certificate}/{policy}");
                 put(POLICY_ATTACHMENTS, &key, &Attachment { kind: None })?
             }
-            Self::DetachPolicy { certificate, policy } => {
-                delete(POLICY_ATTACHMENTS, &format!("{certificate}/{policy}"))
-            }
+            Self::DetachPolicy {
+                certificate,
+                policy,
+            } => delete(POLICY_ATTACHMENTS, &format!("{certificate}/{policy}")),
             Self::AttachThing {
                 thing,
                 certificate,
@@ -96,7 +100,9 @@ impl Edit {
                 let key = format!("{thing}/{certificate}");
                 put(THING_PRINCIPALS, &key, &Attachment { kind: Some(*kind) })?
             }
-            Self::DetachThing { thing, certificate } => delete(THING_PRINCIPALS, &format!("{thing}/{certificate}")),
+            Self::DetachThing { thing, certificate } => {
+                delete(THING_PRINCIPALS, &format!("{thing}/{certificate}"))
+            }
         })
     }
 
@@ -110,7 +116,9 @@ impl Edit {
                 state.things.remove(&name);
             }
             Self::PutCertificate(certificate) => {
-                state.next_sequence = state.next_sequence.max(certificate.sequence.saturating_add(1));
+                state.next_sequence = state
+                    .next_sequence
+                    .max(certificate.sequence.saturating_add(1));
                 state
                     .certificates_by_age
                     .insert(certificate.sequence, certificate.id.clone());
@@ -147,15 +155,25 @@ impl Edit {
                     state.policies_by_age.remove(&entry.policy.sequence);
                 }
             }
-            Self::AttachPolicy { certificate, policy } => {
+            Self::AttachPolicy {
+                certificate,
+                policy,
+            } => {
                 state
                     .policies_of
                     .entry(certificate.clone())
                     .or_default()
                     .insert(policy.clone());
-                state.targets_of.entry(policy).or_default().insert(certificate);
+                state
+                    .targets_of
+                    .entry(policy)
+                    .or_default()
+                    .insert(certificate);
             }
-            Self::DetachPolicy { certificate, policy } => {
+            Self::DetachPolicy {
+                certificate,
+                policy,
+            } => {
                 if let Some(names) = state.policies_of.get_mut(&certificate) {
                     names.remove(&policy);
                     if names.is_empty() {
@@ -221,7 +239,11 @@ pub(super) fn load(store: &dyn Store) -> Result<State, StoreError> {
     for (key, value) in store.scan(POLICY_ATTACHMENTS, b"")? {
         let Attachment { .. } = read(POLICY_ATTACHMENTS, &key, &value)?;
         let (certificate, policy) = pair(POLICY_ATTACHMENTS, &key)?;
-        Edit::AttachPolicy { certificate, policy }.apply(&mut state);
+        Edit::AttachPolicy {
+            certificate,
+            policy,
+        }
+        .apply(&mut state);
     }
     for (key, value) in store.scan(THING_PRINCIPALS, b"")? {
         let Attachment { kind } = read(THING_PRINCIPALS, &key, &value)?;
@@ -242,8 +264,8 @@ fn put<T: Serialize>(table: Table, key: &str, record: &T) -> Result<Write, Store
         format: FORMAT,
         record,
     };
-    let value =
-        serde_json::to_vec(&row).map_err(|error| StoreError::Io(Arc::new(std::io::Error::other(error))))?;
+    let value = serde_json::to_vec(&row)
+        .map_err(|error| StoreError::Io(Arc::new(std::io::Error::other(error))))?;
     Ok(Write::Put {
         table,
         key: key.as_bytes().to_vec(),
@@ -279,5 +301,8 @@ fn pair(table: Table, key: &[u8]) -> Result<(String, String), StoreError> {
 }
 
 fn damaged(table: Table, key: &[u8], why: &str) -> StoreError {
-    StoreError::Damaged(format!("table {table}, row `{}`: {why}", String::from_utf8_lossy(key)))
+    StoreError::Damaged(format!(
+        "table {table}, row `{}`: {why}",
+        String::from_utf8_lossy(key)
+    ))
 }

@@ -30,7 +30,8 @@ pub use error::RegistryError;
 pub use names::Place;
 pub use page::{DEFAULT_PAGE_SIZE, Page, PageRequest};
 pub use record::{
-    AttachmentType, Certificate, CertificateMode, CertificateStatus, Policy, PolicyVersion, Thing, Timestamp,
+    AttachmentType, Certificate, CertificateMode, CertificateStatus, Policy, PolicyVersion, Thing,
+    Timestamp,
 };
 pub use standing::{AttachedThing, Standing};
 use state::State;
@@ -91,7 +92,9 @@ impl Registry {
     /// Says what to do when a certificate stops being ACTIVE: disconnect its clients (`A-27`). Only the first call counts.
     pub fn on_certificate_left_active(&self, hook: LeftActive) {
         if self.left_active.set(hook).is_err() {
-            tracing::error!("the registry already knows what to do when a certificate stops being active");
+            tracing::error!(
+                "the registry already knows what to do when a certificate stops being active"
+            );
         }
     }
 

@@ -45,13 +45,20 @@ impl Place {
     ///
     /// # Errors
     /// Invalid when it is anything else, saying what it is.
-    pub fn certificate_id<'a>(&self, member: &str, text: &'a str) -> Result<&'a str, RegistryError> {
+    pub fn certificate_id<'a>(
+        &self,
+        member: &str,
+        text: &'a str,
+    ) -> Result<&'a str, RegistryError> {
         let invalid = |why: String| RegistryError::Invalid(format!("Invalid {member}: {why}"));
         let arn = Arn::parse(text).map_err(|error| {
             let hint = if !text.starts_with("arn:") && text.contains(':') {
                 "Cognito identities are not known to the local cloud yet".to_owned()
             } else {
-                format!("a certificate's is {}", self.certificate_arn("<certificateId>"))
+                format!(
+                    "a certificate's is {}",
+                    self.certificate_arn("<certificateId>")
+                )
             };
             invalid(format!("{error}; {hint}"))
         })?;
@@ -62,7 +69,12 @@ impl Place {
                     "`{text}` is a thing group; the local cloud does not know those yet, give the ARN of a certificate"
                 )));
             }
-            other => return Err(invalid(format!("`{text}` is a {}, not a certificate", other.name()))),
+            other => {
+                return Err(invalid(format!(
+                    "`{text}` is a {}, not a certificate",
+                    other.name()
+                )));
+            }
         }
         if text != self.certificate_arn(arn.name) {
             return Err(invalid(format!(
@@ -131,15 +143,39 @@ mod tests {
             (String::new(), "not an AWS IoT ARN"),
             (id.clone(), "not an AWS IoT ARN"),
             ("us-east-1:0a1b".to_owned(), "Cognito"),
-            (format!("arn:aws:iot:eu-west-1:123456789012:cert/{id}"), "us-east-1"),
-            (format!("arn:aws:iot:us-east-1:000000000000:cert/{id}"), "123456789012"),
-            (format!("arn:aws-cn:iot:us-east-1:123456789012:cert/{id}"), "arn:aws:"),
-            ("arn:aws:iot:us-east-1:123456789012:thinggroup/g".to_owned(), "thing group"),
-            ("arn:aws:iot:us-east-1:123456789012:cert/xyz".to_owned(), "length"),
-            ("arn:aws:s3:us-east-1:123456789012:cert/xyz".to_owned(), "service"),
-            ("arn:aws:iot:us-east-1:123456789012:thing/t".to_owned(), "is a thing"),
+            (
+                format!("arn:aws:iot:eu-west-1:123456789012:cert/{id}"),
+                "us-east-1",
+            ),
+            (
+                format!("arn:aws:iot:us-east-1:000000000000:cert/{id}"),
+                "123456789012",
+            ),
+            (
+                format!("arn:aws-cn:iot:us-east-1:123456789012:cert/{id}"),
+                "arn:aws:",
+            ),
+            (
+                "arn:aws:iot:us-east-1:123456789012:thinggroup/g".to_owned(),
+                "thing group",
+            ),
+            (
+                "arn:aws:iot:us-east-1:123456789012:cert/xyz".to_owned(),
+                "length",
+            ),
+            (
+                "arn:aws:s3:us-east-1:123456789012:cert/xyz".to_owned(),
+                "service",
+            ),
+            (
+                "arn:aws:iot:us-east-1:123456789012:thing/t".to_owned(),
+                "is a thing",
+            ),
         ] {
-            let error = place().certificate_id("target", &arn).expect_err(&arn).to_string();
+            let error = place()
+                .certificate_id("target", &arn)
+                .expect_err(&arn)
+                .to_string();
             assert!(error.contains(reason), "{arn}: {error}");
         }
     }

@@ -63,7 +63,11 @@ impl PageRequest {
     }
 
     /// Takes a page from items that begin after [`Self::after`], each with its key.
-    pub(super) fn take<T>(&self, list: &str, mut items: impl Iterator<Item = (String, T)>) -> Page<T> {
+    pub(super) fn take<T>(
+        &self,
+        list: &str,
+        mut items: impl Iterator<Item = (String, T)>,
+    ) -> Page<T> {
         let mut page = Page {
             items: Vec::new(),
             next: None,
@@ -145,7 +149,15 @@ mod tests {
     /// `G-22`: an unknown token is an invalid request.
     #[test]
     fn a_foreign_token_is_refused() {
-        for token in ["", "zz", "6e", "6", "ß", &encode("letters\n3"), &encode("numbers")] {
+        for token in [
+            "",
+            "zz",
+            "6e",
+            "6",
+            "ß",
+            &encode("letters\n3"),
+            &encode("numbers"),
+        ] {
             let request = PageRequest {
                 token: Some(token.to_owned()),
                 size: 3,

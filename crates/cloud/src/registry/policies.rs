@@ -10,7 +10,8 @@ use thingwire_policy::Document;
 
 use super::certificates::by_age;
 use super::{
-    Edit, Page, PageRequest, Policy, PolicyVersion, Registry, RegistryError, Timestamp, names, new_uuid,
+    Edit, Page, PageRequest, Policy, PolicyVersion, Registry, RegistryError, Timestamp, names,
+    new_uuid,
 };
 
 impl Registry {
@@ -18,13 +19,20 @@ impl Registry {
     ///
     /// # Errors
     /// Invalid name, `MalformedPolicy` (`C-2`), `AlreadyExists` (`G-15`), Store.
-    pub fn create_policy(&self, name: &str, document: &str, now: Timestamp) -> Result<Policy, RegistryError> {
+    pub fn create_policy(
+        &self,
+        name: &str,
+        document: &str,
+        now: Timestamp,
+    ) -> Result<Policy, RegistryError> {
         names::policy_name(name)?;
         check_document(document)?;
         self.change(|state| {
             if state.policies.contains_key(name) {
                 return Err(RegistryError::AlreadyExists {
-                    message: format!("Policy cannot be created - name already exists (name={name})"),
+                    message: format!(
+                        "Policy cannot be created - name already exists (name={name})"
+                    ),
                     id: name.to_owned(),
                     arn: self.place.policy_arn(name),
                 });
@@ -60,8 +68,16 @@ impl Registry {
     ///
     /// # Errors
     /// Invalid token.
-    pub fn policies(&self, ascending: bool, page: &PageRequest) -> Result<Page<String>, RegistryError> {
-        let list = if ascending { "policies" } else { "policies, newest first" };
+    pub fn policies(
+        &self,
+        ascending: bool,
+        page: &PageRequest,
+    ) -> Result<Page<String>, RegistryError> {
+        let list = if ascending {
+            "policies"
+        } else {
+            "policies, newest first"
+        };
         let after = page.after_number(list)?;
         let state = self.read();
         let rows = by_age(&state.policies_by_age, after, ascending)
@@ -128,7 +144,12 @@ impl Registry {
     ///
     /// # Errors
     /// `NotFound`, Store.
-    pub fn set_default_policy_version(&self, name: &str, version: u32, now: Timestamp) -> Result<(), RegistryError> {
+    pub fn set_default_policy_version(
+        &self,
+        name: &str,
+        version: u32,
+        now: Timestamp,
+    ) -> Result<(), RegistryError> {
         names::policy_name(name)?;
         self.change_policy(name, now, |policy| {
             policy.version(version)?;
@@ -141,7 +162,12 @@ impl Registry {
     ///
     /// # Errors
     /// `NotFound`; Invalid for the default version; Store.
-    pub fn delete_policy_version(&self, name: &str, version: u32, now: Timestamp) -> Result<(), RegistryError> {
+    pub fn delete_policy_version(
+        &self,
+        name: &str,
+        version: u32,
+        now: Timestamp,
+    ) -> Result<(), RegistryError> {
         names::policy_name(name)?;
         self.change_policy(name, now, |policy| {
             policy.version(version)?;

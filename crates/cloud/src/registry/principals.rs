@@ -56,7 +56,11 @@ impl Registry {
     ///
     /// # Errors
     /// Invalid principal; `NotFound` when there is no such thing or it is not attached; Store.
-    pub fn detach_thing_principal(&self, thing: &str, principal: &str) -> Result<(), RegistryError> {
+    pub fn detach_thing_principal(
+        &self,
+        thing: &str,
+        principal: &str,
+    ) -> Result<(), RegistryError> {
         names::thing_name(thing)?;
         let certificate = self.place.certificate_id("principal", principal)?;
         self.change(|state| {

@@ -60,7 +60,9 @@ impl Registry {
                     Ok((Vec::new(), Arc::clone(thing)))
                 } else {
                     Err(RegistryError::AlreadyExists {
-                        message: format!("Thing {name} already exists in account with different attributes"),
+                        message: format!(
+                            "Thing {name} already exists in account with different attributes"
+                        ),
                         id: thing.id.clone(),
                         arn: self.place.thing_arn(name),
                     })
@@ -89,7 +91,11 @@ impl Registry {
     ///
     /// # Errors
     /// Invalid token.
-    pub fn things(&self, filter: &ThingFilter, page: &PageRequest) -> Result<Page<Arc<Thing>>, RegistryError> {
+    pub fn things(
+        &self,
+        filter: &ThingFilter,
+        page: &PageRequest,
+    ) -> Result<Page<Arc<Thing>>, RegistryError> {
         const LIST: &str = "things";
         let after = page.after(LIST)?;
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
@@ -139,7 +145,11 @@ impl Registry {
     ///
     /// # Errors
     /// Invalid name, or principals are attached; `VersionConflict` (`G-10`); Store.
-    pub fn delete_thing(&self, name: &str, expected_version: Option<u64>) -> Result<(), RegistryError> {
+    pub fn delete_thing(
+        &self,
+        name: &str,
+        expected_version: Option<u64>,
+    ) -> Result<(), RegistryError> {
         names::thing_name(name)?;
         self.change(|state| {
             let Some(thing) = state.things.get(name) else {
@@ -171,10 +181,12 @@ fn check_attributes(attributes: &BTreeMap<String, String>) -> Result<(), Registr
 
 fn expect_version(thing: &Thing, expected: Option<u64>) -> Result<(), RegistryError> {
     match expected {
-        Some(expected) if expected != thing.version => Err(RegistryError::VersionConflict(format!(
-            "The version for thing {} does not match the expected version.",
-            thing.name
-        ))),
+        Some(expected) if expected != thing.version => {
+            Err(RegistryError::VersionConflict(format!(
+                "The version for thing {} does not match the expected version.",
+                thing.name
+            )))
+        }
         _ => Ok(()),
     }
 }
