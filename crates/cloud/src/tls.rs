@@ -1,0 +1,333 @@
+//! TLS of the local cloud: what is offered (`A-17` to `A-19`), which chain proves the server, and who may come in.
+//!
+//! A device's certificate is recognised by being registered, not by its issuer: anyone may have signed it. What is
+//! checked is that the client has its private key, that today is within its validity, and that the registry
+//! holds it as ACTIVE (`A-21`, `A-28`). No tickets, no resumption: each connection is judged anew.
+//!
+//! Departure from `A-18`: rustls has neither CBC suites nor RSA key exchange.
+
+use std::fmt;
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{
+    CertificateError, CipherSuite, DigitallySignedStruct, DistinguishedName, OtherError, ServerConfig, SignatureScheme,
+    SupportedCipherSuite,
+};
+
+use crate::account::{Account, ServerIdentity};
+use crate::config::CertRefusal;
+use crate::pki;
+use crate::refusals::Reason;
+use crate::registry::{CertificateStatus, Registry};
+
+/// The protocol name of MQTT with a client certificate on a shared port (`A-6`).
+pub const ALPN_MQTT: &[u8] = b"x-amzn-mqtt-ca";
+
+/// Whoever knows which certificates may connect.
+pub trait Certificates: Send + Sync + 'static {
+    /// The status of a registered certificate, by its id.
+    fn status(&self, certificate_id: &str) -> Option<CertificateStatus>;
+}
+
+impl Certificates for Registry {
+    fn status(&self, certificate_id: &str) -> Option<CertificateStatus> {
+        Registry::status(self, certificate_id)
+    }
+}
+
+/// Why a certificate may not connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Denied {
+    /// As a name.
+    pub reason: Reason,
+    /// In words.
+    pub explanation: String,
+    /// Which certificate.
+    pub certificate_id: String,
+}
+
+impl fmt::Display for Denied {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.explanation)
+    }
+}
+
+impl std::error::Error for Denied {}
+
+/// Judges a certificate: is it valid at this time (seconds since the Unix epoch), registered, and ACTIVE
+/// (`A-21`, `A-28`)? The answer is its id.
+///
+/// # Errors
+/// [`Denied`] says why not, in AWS's words where it has some (`A-29`).
+pub fn judge(certificates: &dyn Certificates, der: &[u8], now: i64) -> Result<String, Denied> {
+    let certificate_id = pki::certificate_id(der);
+    let denied = |reason, explanation: String| Denied { reason, explanation, certificate_id: certificate_id.clone() };
+    let (not_before, not_after) =
+        pki::validity(der).map_err(|error| denied(Reason::NotAuthenticated, error.to_string()))?;
+    let status = certificates.status(&certificate_id).ok_or_else(|| {
+        let explanation = "Device certificate is not registered".to_owned();
+        denied(Reason::DeviceCertificateNotRegistered, explanation)
+    })?;
+    let inactive = |reason| {
+        let explanation = format!("Device certificate is not active: its status is {}", status.name());
+        Err(denied(reason, explanation))
+    };
+    match status {
+        CertificateStatus::Revoked => inactive(Reason::DeviceCertificateRevoked),
+        CertificateStatus::Inactive | CertificateStatus::PendingActivation => {
+            inactive(Reason::DeviceCertificateInactive)
+        }
+        CertificateStatus::Active if now < not_before => {
+            let explanation = "Device certificate is not valid yet: check the clock of whoever made it";
+            Err(denied(Reason::DeviceCertificateNotValidNow, explanation.to_owned()))
+        }
+        CertificateStatus::Active if now > not_after => {
+            let explanation = "Device certificate has expired: issue a new one".to_owned();
+            Err(denied(Reason::DeviceCertificateNotValidNow, explanation))
+        }
+        CertificateStatus::Active => Ok(certificate_id),
+    }
+}
+
+/// Finds the [`Denied`] in the error that ended a handshake.
+pub(crate) fn denied(error: &rustls::Error) -> Option<&Denied> {
+    match error {
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.downcast_ref(),
+        _ => None,
+    }
+}
+
+/// Asks for a certificate and has its owner prove that it is theirs.
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    /// Whom to ask during the handshake; none when the judgement comes after it.
+    certificates: Option<Arc<dyn Certificates>>,
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+impl ClientCertVerifier for Verifier {
+    /// None: any issuer will do, and some clients send no certificate unless they see theirs here.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        if let Some(certificates) = &self.certificates {
+            let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+            judge(certificates.as_ref(), end_entity, now)
+                // `Other` becomes the alert certificate_unknown (`A-30`).
+                .map_err(|denied| CertificateError::Other(OtherError(Arc::new(denied))))?;
+        }
+        Ok(ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// Chooses the P-256 chain for clients that take it, else the RSA chain, as ATS endpoints do.
+#[derive(Debug)]
+struct TwoChains {
+    rsa: Arc<CertifiedKey>,
+    ecdsa: Arc<CertifiedKey>,
+}
+
+impl ResolvesServerCert for TwoChains {
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let scheme = hello.signature_schemes().contains(&SignatureScheme::ECDSA_NISTP256_SHA256);
+        // A TLS 1.2 client may name the scheme and offer suites for RSA only.
+        let suite = hello.cipher_suites().iter().any(|suite| {
+            matches!(
+                suite,
+                CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+                    | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+                    | CipherSuite::TLS13_AES_128_GCM_SHA256
+                    | CipherSuite::TLS13_AES_256_GCM_SHA384
+                    | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
+            )
+        });
+        Some(Arc::clone(if scheme && suite { &self.ecdsa } else { &self.rsa }))
+    }
+}
+
+/// Makes the server configurations of one account.
+#[derive(Debug)]
+pub struct Tls {
+    provider: Arc<CryptoProvider>,
+    chains: Arc<TwoChains>,
+}
+
+impl Tls {
+    /// Reads the account's chains and keys.
+    ///
+    /// # Errors
+    /// When a stored certificate or key cannot be used.
+    pub fn new(account: &Account) -> Result<Self, rustls::Error> {
+        let provider = Arc::new(provider());
+        let chains = TwoChains {
+            rsa: certified(&account.rsa, &provider)?,
+            ecdsa: certified(&account.ecdsa, &provider)?,
+        };
+        Ok(Self { provider, chains: Arc::new(chains) })
+    }
+
+    /// For devices: a client certificate is required. `alpn` for the port where MQTT must be named (`A-6`).
+    ///
+    /// # Errors
+    /// When rustls does not take the settings.
+    pub fn for_devices(
+        &self,
+        certificates: Arc<dyn Certificates>,
+        refusal: CertRefusal,
+        alpn: bool,
+    ) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let verifier = Verifier {
+            provider: Arc::clone(&self.provider),
+            certificates: (refusal == CertRefusal::Alert).then_some(certificates),
+        };
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(Arc::new(verifier));
+        let mut config = without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
+        if alpn {
+            config.alpn_protocols = vec![ALPN_MQTT.to_vec()];
+        }
+        Ok(Arc::new(config))
+    }
+
+    /// For the control plane: nobody is asked for a certificate.
+    ///
+    /// # Errors
+    /// When rustls does not take the settings.
+    pub fn for_api(&self) -> Result<Arc<ServerConfig>, rustls::Error> {
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_safe_default_protocol_versions()?
+            .with_no_client_auth();
+        let mut config = without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+}
+
+/// `A-19`.
+fn without_resumption(mut config: ServerConfig) -> ServerConfig {
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    config
+}
+
+/// aws-lc-rs with the suites of `A-18` that it has: no ChaCha20 in TLS 1.2.
+fn provider() -> CryptoProvider {
+    let mut provider = aws_lc_rs::default_provider();
+    provider.cipher_suites.retain(|suite| match suite {
+        SupportedCipherSuite::Tls13(_) => true,
+        SupportedCipherSuite::Tls12(_) => !matches!(
+            suite.suite(),
+            CipherSuite::TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256
+                | CipherSuite::TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+        ),
+    });
+    provider
+}
+
+fn certified(identity: &ServerIdentity, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, rustls::Error> {
+    let unreadable = |error: rustls::pki_types::pem::Error| rustls::Error::General(error.to_string());
+    let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(unreadable)?;
+    let key = PrivateKeyDer::from_pem_slice(identity.private_key.as_bytes()).map_err(unreadable)?;
+    CertifiedKey::from_der(chain, key, provider).map(Arc::new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{CertificateParams, KeyPair};
+    use std::collections::HashMap;
+
+    impl Certificates for HashMap<String, CertificateStatus> {
+        fn status(&self, certificate_id: &str) -> Option<CertificateStatus> {
+            self.get(certificate_id).copied()
+        }
+    }
+
+    #[test]
+    fn a_certificate_is_judged_by_registration_status_and_dates() {
+        let mut params = CertificateParams::default();
+        params.not_before = rcgen::date_time_ymd(2024, 1, 1);
+        params.not_after = rcgen::date_time_ymd(2025, 1, 1);
+        let certificate = params.self_signed(&KeyPair::generate().unwrap()).unwrap();
+        let id = pki::certificate_id(certificate.der());
+        let during = rcgen::date_time_ymd(2024, 6, 1).unix_timestamp();
+        let reason = |status: Option<CertificateStatus>, now: i64| {
+            let known: HashMap<_, _> = status.map(|status| (id.clone(), status)).into_iter().collect();
+            judge(&known, certificate.der(), now).map_err(|denied| denied.reason.name())
+        };
+        //
+        assert_eq!(reason(Some(CertificateStatus::Active), during), Ok(id.clone()));
+        assert_eq!(reason(None, during), Err("DEVICE_CERTIFICATE_NOT_REGISTERED"));
+        assert_eq!(reason(Some(CertificateStatus::Inactive), during), Err("DEVICE_CERTIFICATE_INACTIVE"));
+        assert_eq!(reason(Some(CertificateStatus::PendingActivation), during), Err("DEVICE_CERTIFICATE_INACTIVE"));
+        assert_eq!(reason(Some(CertificateStatus::Revoked), during), Err("DEVICE_CERTIFICATE_REVOKED"));
+        let year = 366 * 24 * 3600;
+        assert_eq!(reason(Some(CertificateStatus::Active), during + year), Err("DEVICE_CERTIFICATE_NOT_VALID_NOW"));
+        assert_eq!(reason(Some(CertificateStatus::Active), during - year), Err("DEVICE_CERTIFICATE_NOT_VALID_NOW"));
+        assert_eq!(judge(&HashMap::new(), b"junk", during).unwrap_err().reason, Reason::NotAuthenticated);
+    }
+
+    #[test]
+    fn the_suites_are_aws_s_as_far_as_rustls_has_them() {
+        let offered: Vec<_> = provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect();
+        assert_eq!(
+            offered,
+            [
+                "TLS13_AES_256_GCM_SHA384",
+                "TLS13_AES_128_GCM_SHA256",
+                "TLS13_CHACHA20_POLY1305_SHA256",
+                "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+                "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
+                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
+                "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+            ],
+            "A-18"
+        );
+    }
+}
