@@ -1,9 +1,10 @@
 //! Reads packets (3.1–3.15) out of frames.
 //!
-//! Every rule that can be decided from the packet and the version alone is checked here, so that nobody
-//! above needs to. Left to the receiver: topic grammar and limits, what depends on the direction of the
-//! packet, and the tables of reason codes, because a peer that is newer than we are still says success or failure
-//! with the highest bit. Fails with [`DecodeError`], and cannot panic.
+//! Every rule that can be decided from the packet and the version alone is checked here, so that
+//! nobody above needs to. Left to the receiver: topic grammar and limits, what depends on the
+//! direction of the packet, and the tables of reason codes, because a peer that is newer than we
+//! are still says success or failure with the highest bit. Fails with [`DecodeError`], and cannot
+//! panic.
 
 use crate::property::rules::{Place, read as properties};
 use crate::wire::Reader;
@@ -44,8 +45,8 @@ pub(crate) fn packet<'a>(version: Version, frame: &Frame<'a>) -> Result<Packet<'
     Ok(packet)
 }
 
-/// CONNECT says its version itself: protocol name, level, flags, keep alive, properties (3.1.2), then
-/// client identifier, Will, user name and password in this order (3.1.3).
+/// CONNECT says its version itself: protocol name, level, flags, keep alive, properties (3.1.2),
+/// then client identifier, Will, user name and password in this order (3.1.3).
 fn connect<'a>(reader: &mut Reader<'a>) -> Result<Connect<'a>, DecodeError> {
     let name = reader.text("protocol name")?;
     let level = reader.u8("protocol level")?;
@@ -213,7 +214,8 @@ fn ack<'a>(version: Version, reader: &mut Reader<'a>) -> Result<Ack<'a>, DecodeE
     })
 }
 
-/// The end of an acknowledgement or DISCONNECT, of which MQTT 5 may leave out the properties, or the reason code too.
+/// The end of an acknowledgement or DISCONNECT, of which MQTT 5 may leave out the properties, or
+/// the reason code too.
 fn short_tail<'a>(
     version: Version,
     place: Place,

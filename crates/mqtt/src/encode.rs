@@ -1,8 +1,8 @@
 //! Writes packets (3.1–3.15).
 //!
-//! One walk over the packet serves twice: to measure it, with a writer that has no room, and to write it. What our
-//! own decoder would refuse is refused here with [`EncodeError`]: a packet that leaves is a packet
-//! that arrives.
+//! One walk over the packet serves twice: to measure it, with a writer that has no room, and to
+//! write it. What our own decoder would refuse is refused here with [`EncodeError`]: a packet that
+//! leaves is a packet that arrives.
 
 use crate::filters::{is_no_local_on_shared, subscription_options};
 use crate::property::rules::{Place, write as properties};
@@ -70,7 +70,8 @@ fn packet_len(remaining: usize) -> Result<usize, EncodeError> {
     }
 }
 
-/// Writes the fixed header if `buf` has room for it and the `body_len` bytes of the body that will follow.
+/// Writes the fixed header if `buf` has room for it and the `body_len` bytes of the body that will
+/// follow.
 fn start<'b>(
     packet_type: PacketType,
     flags: u8,

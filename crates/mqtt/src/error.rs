@@ -5,10 +5,11 @@ use crate::ReasonCode;
 /// The peer sent something that is not MQTT. The connection must be closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
-    /// A field is cut short, a length lies, a flag that must be zero is set, text is not UTF-8. MQTT 5: 0x81.
-    /// The text names the field.
+    /// A field is cut short, a length lies, a flag that must be zero is set, text is not UTF-8.
+    /// MQTT 5: 0x81. The text names the field.
     Malformed(&'static str),
-    /// Well-formed bytes that the standard forbids here, such as a property sent twice. MQTT 5: 0x82.
+    /// Well-formed bytes that the standard forbids here, such as a property sent twice.
+    /// MQTT 5: 0x82.
     Protocol(&'static str),
     /// The packet is longer than the limit given to [`split`](crate::split). MQTT 5: 0x95.
     TooLarge {
@@ -17,7 +18,8 @@ pub enum DecodeError {
         /// The limit it broke.
         max: usize,
     },
-    /// CONNECT names a protocol that is neither MQTT 3.1.1 nor MQTT 5. 3.1.1: return code 1; MQTT 5: 0x84.
+    /// CONNECT names a protocol that is neither MQTT 3.1.1 nor MQTT 5.
+    /// 3.1.1: return code 1; MQTT 5: 0x84.
     UnsupportedVersion {
         /// The protocol level byte of the CONNECT.
         level: u8,

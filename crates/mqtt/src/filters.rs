@@ -1,7 +1,8 @@
 //! The topic filters that SUBSCRIBE and UNSUBSCRIBE carry (3.8.3, 3.10.3).
 //!
-//! A decoded packet keeps them as the bytes that came, each entry checked; a packet to be sent borrows a
-//! slice. Both are walked the same way. What a filter means is not decided here: see [`crate::topic`].
+//! A decoded packet keeps them as the bytes that came, each entry checked; a packet to be sent
+//! borrows a slice. Both are walked the same way. What a filter means is not decided here: see
+//! [`crate::topic`].
 
 use core::fmt;
 
@@ -68,7 +69,8 @@ pub struct UnsubscribeFilterIter<'a> {
 }
 
 impl<'a> SubscribeFilters<'a> {
-    /// The filters with their options, in the order of the packet, which is the order of the SUBACK.
+    /// The filters with their options, in the order of the packet, which is the order of the
+    /// SUBACK.
     #[must_use]
     pub const fn iter(&self) -> SubscribeFilterIter<'a> {
         SubscribeFilterIter { rest: *self }
@@ -119,7 +121,8 @@ impl<'a> Iterator for SubscribeFilterIter<'a> {
             }
             SubscribeFilters::Wire(bytes) => {
                 let mut reader = Reader::new(bytes);
-                // MQTT 5 reads the options of both versions; 3.1.1's reserved bits were checked before.
+                // MQTT 5 reads the options of both versions; 3.1.1's reserved bits were checked
+                // before.
                 let entry = read_subscribe_entry(Version::V5, &mut reader).ok();
                 *bytes = if entry.is_some() { reader.rest() } else { &[] };
                 entry

@@ -8,7 +8,8 @@ use crate::{DecodeError, PacketType};
 pub struct FrameHeader {
     /// The packet type.
     pub packet_type: PacketType,
-    /// The low nibble of the first byte. Its reserved values are checked for every type but PUBLISH here.
+    /// The low nibble of the first byte. Its reserved values are checked for every type but PUBLISH
+    /// here.
     pub flags: u8,
     /// Length of the fixed header: 2 to 5 bytes.
     pub header_len: usize,
@@ -28,8 +29,8 @@ pub struct Frame<'a> {
 impl FrameHeader {
     /// Reads the fixed header at the start of `buf`; `None` when more bytes are needed to tell.
     ///
-    /// A remaining length that is not in its shortest form is accepted: MQTT 3.1.1 does not forbid it, and
-    /// the version is not known here.
+    /// A remaining length that is not in its shortest form is accepted: MQTT 3.1.1 does not forbid
+    /// it, and the version is not known here.
     ///
     /// # Errors
     /// [`DecodeError::Malformed`] as soon as the type or its reserved flags are wrong (2.1.3
@@ -68,8 +69,8 @@ impl FrameHeader {
 /// Cuts the first whole packet out of `buf`: the frame, and how many bytes of `buf` it took.
 /// `None` when more bytes are needed.
 ///
-/// `max` is the longest packet to accept, in bytes and with its fixed header. A longer one is refused as soon
-/// as its header has arrived, so that nobody needs to keep what it announces.
+/// `max` is the longest packet to accept, in bytes and with its fixed header. A longer one is
+/// refused as soon as its header has arrived, so that nobody needs to keep what it announces.
 ///
 /// # Errors
 /// What [`FrameHeader::parse`] answers, or [`DecodeError::TooLarge`]. Never panics.

@@ -39,7 +39,8 @@ mod wire;
 
 pub use error::{DecodeError, EncodeError};
 pub use filters::{
-    SubscribeFilter, SubscribeFilterIter, SubscribeFilters, UnsubscribeFilterIter, UnsubscribeFilters,
+    SubscribeFilter, SubscribeFilterIter, SubscribeFilters, UnsubscribeFilterIter,
+    UnsubscribeFilters,
 };
 pub use frame::{Frame, FrameHeader, split};
 pub use packet::{

@@ -1,8 +1,8 @@
 //! The packets of MQTT 3.1.1 and MQTT 5 as values that borrow.
 //!
 //! One set of types serves both versions: MQTT 3.1.1 packets simply have no properties and carry
-//! their return codes as [`ReasonCode`]s. A packet that was decoded borrows from its frame; a packet
-//! to be sent borrows from the caller.
+//! their return codes as [`ReasonCode`]s. A packet that was decoded borrows from its frame; a
+//! packet to be sent borrows from the caller.
 
 use core::fmt;
 
@@ -57,7 +57,8 @@ impl PacketType {
         })
     }
 
-    /// The value the low nibble of the fixed header must have (2.1.3); `None` for PUBLISH, which uses it.
+    /// The value the low nibble of the fixed header must have (2.1.3); `None` for PUBLISH, which
+    /// uses it.
     pub(crate) const fn reserved_flags(self) -> Option<u8> {
         match self {
             Self::Publish => None,
@@ -93,7 +94,8 @@ pub enum Packet<'a> {
 impl<'a> Packet<'a> {
     /// Reads one whole frame, as [`split`](crate::split) cut it out.
     ///
-    /// `version` is that of the connection; for CONNECT itself it is ignored, because CONNECT says it.
+    /// `version` is that of the connection; for CONNECT itself it is ignored, because CONNECT says
+    /// it.
     ///
     /// # Errors
     /// [`DecodeError`] when the frame is not a packet of that version. Never panics.
@@ -141,9 +143,9 @@ impl<'a> Packet<'a> {
 }
 
 impl Publish<'_> {
-    /// Writes everything but the payload at the start of `buf`, with a remaining length that counts the payload,
-    /// and answers how many bytes it took. Who fans a message out writes a head for each
-    /// subscriber and sends the one payload after it.
+    /// Writes everything but the payload at the start of `buf`, with a remaining length that counts
+    /// the payload, and answers how many bytes it took. Who fans a message out writes a head for
+    /// each subscriber and sends the one payload after it.
     ///
     /// # Errors
     /// As [`Packet::encode`]; `needed` counts the head alone.
@@ -224,9 +226,9 @@ pub struct Publish<'a> {
     pub qos: QoS,
     /// Retain flag.
     pub retain: bool,
-    /// Topic name; empty only in MQTT 5 with a topic alias. Decoding checks UTF-8 and that there is no NUL.
-    /// Wildcards (`B-43`, see [`crate::topic::is_valid_name`]), lengths and levels (`B-41`) are the caller's
-    /// rules, because the broker answers them with a code of its own.
+    /// Topic name; empty only in MQTT 5 with a topic alias. Decoding checks UTF-8 and that there is
+    /// no NUL. Wildcards (`B-43`, see [`crate::topic::is_valid_name`]), lengths and levels (`B-41`)
+    /// are the caller's rules, because the broker answers them with a code of its own.
     pub topic: &'a str,
     /// Present exactly when QoS is 1 or 2.
     pub packet_id: Option<PacketId>,
@@ -254,8 +256,8 @@ pub struct Subscribe<'a> {
     pub packet_id: PacketId,
     /// MQTT 5 properties.
     pub properties: Properties<'a>,
-    /// One or more filters. Decoding checks UTF-8 and the option bits, not the filter grammar: that is
-    /// answered in SUBACK (see [`crate::topic::is_valid_filter`]).
+    /// One or more filters. Decoding checks UTF-8 and the option bits, not the filter grammar: that
+    /// is answered in SUBACK (see [`crate::topic::is_valid_filter`]).
     pub filters: SubscribeFilters<'a>,
 }
 

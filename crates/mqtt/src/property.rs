@@ -1,7 +1,7 @@
 //! MQTT 5 properties (2.2.2): one type for both directions.
 //!
-//! Which properties a packet may carry, how often and with which values is decided in [`rules`]; how
-//! they lie in bytes in [`wire`]. Here is what a caller sees.
+//! Which properties a packet may carry, how often and with which values is decided in [`rules`];
+//! how they lie in bytes in [`wire`]. Here is what a caller sees.
 
 use core::fmt;
 
@@ -74,8 +74,8 @@ pub enum Property<'a> {
 /// In MQTT 3.1.1 they must be empty.
 #[derive(Clone, Copy)]
 pub enum Properties<'a> {
-    /// The property bytes of a decoded packet, without their length; identifiers, types, repetitions and
-    /// their place in this packet type were checked, so iterating cannot fail.
+    /// The property bytes of a decoded packet, without their length; identifiers, types,
+    /// repetitions and their place in this packet type were checked, so iterating cannot fail.
     Wire(&'a [u8]),
     /// Properties to send.
     List(&'a [Property<'a>]),
@@ -91,7 +91,8 @@ impl<'a> Properties<'a> {
     /// No properties, as every MQTT 3.1.1 packet has.
     pub const EMPTY: Self = Self::List(&[]);
 
-    /// The properties in the order of the packet; the order of equal ones matters `[MQTT-3.3.2-17]`.
+    /// The properties in the order of the packet; user properties must keep it
+    /// `[MQTT-3.3.2-18]`.
     #[must_use]
     pub const fn iter(&self) -> PropertyIter<'a> {
         PropertyIter { rest: *self }
@@ -106,7 +107,18 @@ impl<'a> Properties<'a> {
         }
     }
 
-    /// The first answer of `pick`: `properties.find(|p| match p { Property::TopicAlias(a) => Some(a), _ => None })`.
+    /// The first answer of `pick`, which is asked about one property after the other:
+    ///
+    /// ```
+    /// use thingwire_mqtt::{Properties, Property};
+    ///
+    /// let properties = Properties::List(&[Property::TopicAlias(3)]);
+    /// let alias = properties.find(|property| match property {
+    ///     Property::TopicAlias(alias) => Some(alias),
+    ///     _ => None,
+    /// });
+    /// assert_eq!(alias, Some(3));
+    /// ```
     pub fn find<T>(&self, pick: impl FnMut(Property<'a>) -> Option<T>) -> Option<T> {
         self.iter().find_map(pick)
     }

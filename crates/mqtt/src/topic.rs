@@ -20,16 +20,16 @@ pub fn levels(topic: &str) -> Split<'_, char> {
     topic.split('/')
 }
 
-/// Whether `topic` is a topic name: not empty `[MQTT-4.7.3-1]`, without wildcards `[MQTT-3.3.2-2]` (`B-43`)
-/// and without the null character `[MQTT-4.7.3-2]`.
+/// Whether `topic` is a topic name: not empty `[MQTT-4.7.3-1]`, without wildcards `[MQTT-3.3.2-2]`
+/// (`B-43`) and without the null character `[MQTT-4.7.3-2]`.
 #[must_use]
 pub fn is_valid_name(topic: &str) -> bool {
     !topic.is_empty() && !topic.bytes().any(|byte| matches!(byte, b'+' | b'#' | 0))
 }
 
-/// Whether `filter` is a topic filter: not empty, `#` only as the whole last level `[MQTT-4.7.1-1]`, `+` only
-/// as a whole level `[MQTT-4.7.1-2]` (`B-33`), no null character; and if it begins with `$share/`, one that
-/// [`shared`] can take apart.
+/// Whether `filter` is a topic filter: not empty, `#` only as the whole last level
+/// `[MQTT-4.7.1-1]`, `+` only as a whole level `[MQTT-4.7.1-2]` (`B-33`), no null character; and if
+/// it begins with `$share/`, one that [`shared`] can take apart.
 #[must_use]
 pub fn is_valid_filter(filter: &str) -> bool {
     match shared(filter) {
@@ -57,9 +57,9 @@ fn is_plain_filter(filter: &str) -> bool {
 
 /// Whether the topic name `topic` is one of those that `filter` asks for.
 ///
-/// A leading wildcard does not match topics that begin with `$` `[MQTT-4.7.2-1]` (`B-34`). Both must be valid,
-/// and a shared subscription is matched by the filter inside it (see [`shared`]); for anything
-/// else the answer means nothing.
+/// A leading wildcard does not match topics that begin with `$` `[MQTT-4.7.2-1]` (`B-34`). Both
+/// must be valid, and a shared subscription is matched by the filter inside it (see [`shared`]);
+/// for anything else the answer means nothing.
 #[must_use]
 pub fn matches(filter: &str, topic: &str, parent: ParentMatch) -> bool {
     if topic.starts_with('$') && filter.starts_with(['#', '+']) {
@@ -82,7 +82,8 @@ pub fn matches(filter: &str, topic: &str, parent: ParentMatch) -> bool {
 /// A shared subscription, `$share/<group>/<filter>` (4.8.2, `B-67`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SharedFilter<'a> {
-    /// The ShareName. Members of one group share the messages; how long it may be is the caller's rule.
+    /// The ShareName. Members of one group share the messages; how long it may be is the caller's
+    /// rule.
     pub group: &'a str,
     /// The topic filter that decides what matches.
     pub filter: &'a str,

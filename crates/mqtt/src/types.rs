@@ -22,7 +22,8 @@ impl Version {
     }
 }
 
-/// Quality of service. AWS IoT Core has 0 and 1 only (`B-2`); 2 can be decoded so that it can be refused.
+/// Quality of service. AWS IoT Core has 0 and 1 only (`B-2`); 2 can be decoded so that it can be
+/// refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum QoS {
     /// 0: sent once, no acknowledgement.
@@ -184,7 +185,8 @@ impl ReasonCode {
 }
 
 impl ReasonCode {
-    /// Whether this is one of MQTT 5's failures (0x80 and above). A 3.1.1 CONNACK fails with any code but 0.
+    /// Whether this is one of MQTT 5's failures (0x80 and above). A 3.1.1 CONNACK fails with any
+    /// code but 0.
     #[must_use]
     pub const fn is_failure(self) -> bool {
         self.0 >= 0x80

@@ -1,8 +1,8 @@
 //! The data representations of MQTT (1.5): how integers, text and binary data lie in bytes.
 //!
 //! [`Reader`] takes fields from the front of a slice and can fail, but not panic, on any bytes.
-//! [`Writer`] puts fields into a lent slice. It counts what does not fit instead of failing, so that one
-//! walk over a packet serves both to measure it (with no room at all) and to write it.
+//! [`Writer`] puts fields into a lent slice. It counts what does not fit instead of failing, so
+//! that one walk over a packet serves both to measure it (with no room at all) and to write it.
 
 use crate::{DecodeError, EncodeError, PacketId};
 
@@ -104,8 +104,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The variable byte integer at the start of `bytes` and how many bytes it takes, or `None` when the bytes
-/// end within it. More than four bytes are malformed.
+/// The variable byte integer at the start of `bytes` and how many bytes it takes, or `None` when
+/// the bytes end within it. More than four bytes are malformed.
 pub(crate) fn variable_integer(
     bytes: &[u8],
     field: &'static str,

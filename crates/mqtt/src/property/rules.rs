@@ -1,8 +1,8 @@
 //! Where a property may stand, how often, and with which values (table 2-4 and 3.1–3.15).
 //!
-//! What depends on the direction of a packet is left to its receiver, because a codec does not know which end
-//! it serves: a server refuses a SubscriptionIdentifier in a PUBLISH `[MQTT-3.3.4-6]`, a client refuses
-//! a SessionExpiryInterval in a DISCONNECT `[MQTT-3.14.2-2]`.
+//! What depends on the direction of a packet is left to its receiver, because a codec does not know
+//! which end it serves: a server refuses a SubscriptionIdentifier in a PUBLISH `[MQTT-3.3.4-6]`, a
+//! client refuses a SessionExpiryInterval in a DISCONNECT `[MQTT-3.14.2-2]`.
 
 use super::wire::{self, parts};
 use super::{Properties, Property};
@@ -125,7 +125,8 @@ impl Gate {
     }
 }
 
-/// Reads the properties of a packet: none in MQTT 3.1.1, a length and then that many bytes in MQTT 5.
+/// Reads the properties of a packet: none in MQTT 3.1.1; in MQTT 5 a length and then that many
+/// bytes.
 pub(crate) fn read<'a>(
     version: Version,
     place: Place,
@@ -150,7 +151,8 @@ pub(crate) fn read<'a>(
     }
 }
 
-/// Writes the properties of a packet with their length; what [`read`] would refuse is refused here too.
+/// Writes the properties of a packet with their length; what [`read`] would refuse is refused here
+/// too.
 pub(crate) fn write(
     version: Version,
     place: Place,
@@ -186,4 +188,81 @@ pub(crate) fn write(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Table 2-4 of the standard, row by row: the packets in which each property may stand.
+    #[rustfmt::skip]
+    const TABLE_2_4: &[(u8, &[Place])] = {
+        use Place::{Acknowledgement, Auth, ConnAck, Connect, Disconnect, Publish, Subscribe, Unsubscribe, Will};
+        &[
+            (0x01, &[Publish, Will]),
+            (0x02, &[Publish, Will]),
+            (0x03, &[Publish, Will]),
+            (0x08, &[Publish, Will]),
+            (0x09, &[Publish, Will]),
+            (0x0B, &[Publish, Subscribe]),
+            (0x11, &[Connect, ConnAck, Disconnect]),
+            (0x12, &[ConnAck]),
+            (0x13, &[ConnAck]),
+            (0x15, &[Connect, ConnAck, Auth]),
+            (0x16, &[Connect, ConnAck, Auth]),
+            (0x17, &[Connect]),
+            (0x18, &[Will]),
+            (0x19, &[Connect]),
+            (0x1A, &[ConnAck]),
+            (0x1C, &[ConnAck, Disconnect]),
+            (0x1F, &[ConnAck, Acknowledgement, Disconnect, Auth]),
+            (0x21, &[Connect, ConnAck]),
+            (0x22, &[Connect, ConnAck]),
+            (0x23, &[Publish]),
+            (0x24, &[ConnAck]),
+            (0x25, &[ConnAck]),
+            (0x26, &[Connect, ConnAck, Publish, Will, Acknowledgement, Subscribe, Unsubscribe, Disconnect, Auth]),
+            (0x27, &[Connect, ConnAck]),
+            (0x28, &[ConnAck]),
+            (0x29, &[ConnAck]),
+            (0x2A, &[ConnAck]),
+        ]
+    };
+
+    #[test]
+    fn every_property_stands_where_table_2_4_says_and_nowhere_else() {
+        let places = TABLE_2_4
+            .iter()
+            .find(|(identifier, _)| *identifier == 0x26)
+            .unwrap()
+            .1;
+        assert_eq!(TABLE_2_4.len(), 27);
+        for place in places {
+            let mut expected = 0;
+            for (identifier, _) in TABLE_2_4
+                .iter()
+                .filter(|(_, allowed)| allowed.contains(place))
+            {
+                expected |= 1 << identifier;
+            }
+            assert_eq!(place.allowed(), expected, "{place:?}");
+        }
+    }
+
+    #[test]
+    fn only_user_properties_and_in_a_publish_subscription_identifiers_repeat() {
+        let twice = |place, property| {
+            let mut gate = Gate::new(place);
+            assert_eq!(gate.admit(&property), None);
+            gate.admit(&property).is_none()
+        };
+        assert!(twice(Place::Connect, Property::UserProperty("k", "v")));
+        assert!(twice(Place::Publish, Property::SubscriptionIdentifier(1)));
+        assert!(!twice(
+            Place::Subscribe,
+            Property::SubscriptionIdentifier(1)
+        ));
+        assert!(!twice(Place::Publish, Property::TopicAlias(1)));
+        assert!(!twice(Place::ConnAck, Property::ReasonString("r")));
+    }
 }

@@ -1,7 +1,8 @@
-//! How properties lie in bytes (2.2.2.2): an identifier, then a value of the type that belongs to it.
+//! How properties lie in bytes (2.2.2.2): an identifier, then a value of the type that belongs to
+//! it.
 //!
-//! Reading checks each value by itself. Whether the property may stand where it stands is decided by
-//! [`rules`](super::rules).
+//! Reading checks each value by itself. Whether the property may stand where it stands is decided
+//! by [`rules`](super::rules).
 
 use core::fmt;
 

@@ -1,7 +1,8 @@
 //! Our codec beside mqtt-protocol-core's, an implementation that shares nothing with ours.
 //!
-//! Both read the same bytes. What the other understood it writes out again, and that must mean to us what the
-//! original did. Where only one of them accepts a packet, the reason must be in the list below.
+//! Both read the same bytes. What the other understood it writes out again, and that must mean to
+//! us what the original did. Where only one of them accepts a packet, the reason must be in the
+//! list below.
 
 use std::sync::Arc;
 
@@ -28,7 +29,11 @@ fn theirs(version: Version, frame: &Frame<'_>) -> Option<Vec<u8>> {
     let shared = || Arc::<[u8]>::from(body);
     let flags = frame.header.flags;
     match (version, frame.header.packet_type) {
-        (V311, PacketType::Connect) => reread!(v3_1_1::Connect::parse(body)),
+        // CONNECT says its version itself, after the protocol name.
+        (_, PacketType::Connect) if body.get(6) == Some(&V311.level()) => {
+            reread!(v3_1_1::Connect::parse(body))
+        }
+        (_, PacketType::Connect) => reread!(v5_0::Connect::parse(body)),
         (V311, PacketType::ConnAck) => reread!(v3_1_1::Connack::parse(body)),
         (V311, PacketType::Publish) => reread!(v3_1_1::Publish::parse(flags, shared())),
         (V311, PacketType::PubAck) => reread!(v3_1_1::Puback::parse(body)),
@@ -43,7 +48,6 @@ fn theirs(version: Version, frame: &Frame<'_>) -> Option<Vec<u8>> {
         (V311, PacketType::PingResp) => reread!(v3_1_1::Pingresp::parse(body)),
         (V311, PacketType::Disconnect) => reread!(v3_1_1::Disconnect::parse(body)),
         (V311, PacketType::Auth) => None,
-        (V5, PacketType::Connect) => reread!(v5_0::Connect::parse(body)),
         (V5, PacketType::ConnAck) => reread!(v5_0::Connack::parse(body)),
         (V5, PacketType::Publish) => reread!(v5_0::Publish::parse(flags, shared())),
         (V5, PacketType::PubAck) => reread!(v5_0::Puback::parse(body)),
@@ -61,18 +65,22 @@ fn theirs(version: Version, frame: &Frame<'_>) -> Option<Vec<u8>> {
     }
 }
 
-/// Our errors for which the other implementation has no check: null characters in text, identifiers that are
-/// zero, flags that contradict each other, lengths that are padded or left out, bytes left over.
+/// Our errors for which the other implementation has no check: null characters in text, identifiers
+/// that are zero, flags that contradict each other, wildcards in a response topic, integers and
+/// lengths that are padded or left out, authentication data without a method, bytes left over.
 const ONLY_WE_CHECK: &[&str] = &[
+    "AssignedClientIdentifier",
+    "AuthenticationData without AuthenticationMethod",
     "AuthenticationMethod",
+    "ContentType",
     "DUP with QoS 0",
     "ReasonString",
-    "ServerReference",
-    "UserProperty",
-    "AssignedClientIdentifier",
-    "ContentType",
     "ResponseInformation",
     "ResponseTopic",
+    "ResponseTopic is not a topic name",
+    "ServerReference",
+    "SubscriptionIdentifier",
+    "UserProperty",
     "bytes after the last field",
     "client identifier",
     "connect acknowledge flags",
@@ -91,8 +99,9 @@ const ONLY_WE_CHECK: &[&str] = &[
     "will topic",
 ];
 
-/// Whether the other implementation may refuse what we accept: it has tables of reason codes, wants a user name with
-/// every password, which MQTT 5 dropped (3.1.2.9), and looks into share names, which we answer in SUBACK.
+/// Whether the other implementation may refuse what we accept: it has tables of reason codes, wants
+/// a user name with every password, which MQTT 5 dropped (3.1.2.9), and looks into share names,
+/// which we answer in SUBACK.
 fn only_they_refuse(packet: &Packet<'_>) -> bool {
     match packet {
         Packet::ConnAck(ConnAck { reason_code, .. })

@@ -1,5 +1,5 @@
-//! Bytes that nobody honest would send: the codec may refuse them, but it must not stop, and what it accepts
-//! it must understand.
+//! Bytes that nobody honest would send: the codec may refuse them, but it must not stop, and what
+//! it accepts it must understand.
 
 use crate::random::Random;
 use crate::samples::SAMPLES;
@@ -10,8 +10,8 @@ use thingwire_mqtt::{
     Property, Publish, QoS, ReasonCode, SubAck, Version, Will, split, topic,
 };
 
-/// Takes everything out of `bytes` that is a packet; each must survive being written and read again.
-/// Answers how many there were.
+/// Takes everything out of `bytes` that is a packet; each must survive being written and read
+/// again. Answers how many there were.
 fn swallow(version: Version, bytes: &[u8]) -> usize {
     let mut rest = bytes;
     let mut packets = 0;
@@ -86,7 +86,8 @@ fn mutated_packets_do_no_harm() {
 fn a_length_that_lies_is_noticed() {
     for sample in SAMPLES {
         let (frame, _) = split(sample.bytes, MAX).unwrap().unwrap();
-        // Too short: fields are cut, wherever the end falls. Some packets may end early and mean something else.
+        // Too short: fields are cut, wherever the end falls. Some packets may end early and mean
+        // something else.
         for len in 0..frame.body.len() {
             let mut header = frame.header;
             header.remaining_len = len;

@@ -1,7 +1,8 @@
 //! The codec as a caller sees it: bytes in, packets out, and back.
 //!
-//! `samples` is the table of packets that all tests here start from; `packets` checks it both ways, `refusals`
-//! what is not accepted, `hostile` random and damaged bytes, `differential` another implementation.
+//! `samples` is the table of packets that all tests here start from; `packets` checks it both ways,
+//! `refusals` what is not accepted, `hostile` random and damaged bytes, `differential` another
+//! implementation.
 
 mod differential;
 mod hostile;

@@ -33,8 +33,9 @@ impl Random {
         (0..len).map(|_| self.u8()).collect()
     }
 
-    /// Changes a few bytes as a broken or malicious peer would: flips, interesting values, cuts, insertions. The
-    /// remaining length is left as it is or put right, so that lies and honest lengths both occur.
+    /// Changes a few bytes as a broken or malicious peer would: flips, interesting values, cuts,
+    /// insertions. The remaining length is left as it is or put right, so that lies and honest
+    /// lengths both occur.
     pub(crate) fn mutate(&mut self, bytes: &[u8]) -> Vec<u8> {
         let mut mutated = bytes.to_vec();
         for _ in 0..=self.below(3) {

@@ -1,4 +1,5 @@
-//! What must be refused, with the rule that says so: bytes that arrive, and packets that would leave.
+//! What must be refused, with the rule that says so: bytes that arrive, and packets that would
+//! leave.
 
 use crate::{MAX, decode};
 use thingwire_mqtt::Version::{V5, V311};
@@ -76,7 +77,7 @@ const REFUSED: &[(&str, Version, &[u8], DecodeError)] = {
         ("[MQTT-3.1.2-13] will QoS without will", V5, b"\x10\x0D\x00\x04MQTT\x04\x0A\x00\x0A\x00\x01a", Malformed("will flags without a will")),
         ("[MQTT-3.1.2-15] will retain without will", V5, b"\x10\x0D\x00\x04MQTT\x04\x22\x00\x0A\x00\x01a", Malformed("will flags without a will")),
         ("[MQTT-3.1.2-22] password alone in 3.1.1", V5, b"\x10\x10\x00\x04MQTT\x04\x42\x00\x0A\x00\x01a\x00\x01p", Malformed("password without a user name")),
-        ("[MQTT-3.1.3-11] user name missing", V5, b"\x10\x0D\x00\x04MQTT\x04\x82\x00\x0A\x00\x01a", Malformed("user name")),
+        ("[MQTT-3.1.2-19] user name missing", V5, b"\x10\x0D\x00\x04MQTT\x04\x82\x00\x0A\x00\x01a", Malformed("user name")),
         ("[MQTT-4.7.3-1] will without topic", V5, b"\x10\x12\x00\x04MQTT\x04\x06\x00\x0A\x00\x01a\x00\x00\x00\x01x", Malformed("will topic")),
         ("[MQTT-1.5.3-1] client id is not UTF-8", V5, b"\x10\x0D\x00\x04MQTT\x04\x02\x00\x0A\x00\x01\xFF", Malformed("client identifier")),
         ("bytes after the last field", V5, b"\x10\x0E\x00\x04MQTT\x04\x02\x00\x0A\x00\x01ab", Malformed("bytes after the last field")),

@@ -1,8 +1,8 @@
 //! The table of packets: a value and the exact bytes it has on the wire.
 //!
-//! The bytes are written down from the standards (section numbers in the names; the examples they print are
-//! used where there is one), not taken from our encoder. Every packet type, both versions, and
-//! all 27 properties occur.
+//! The bytes are written down from the standards (section numbers in the names; the examples they
+//! print are used where there is one), not taken from our encoder. Every packet type, both
+//! versions, and all 27 properties occur.
 
 use thingwire_mqtt::Property::*;
 use thingwire_mqtt::QoS::{AtLeastOnce, AtMostOnce, ExactlyOnce};
@@ -79,7 +79,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
         bytes: b"\x10\x0C\x00\x04MQTT\x04\x00\x00\x00\x00\x00",
     },
     Sample {
-        name: "3.1.1 CONNECT, figure 3.6: flags 0xCE, keep alive 10",
+        name: "3.1.1 CONNECT, the standard's example: flags 0xCE, keep alive 10",
         version: V311,
         packet: Packet::Connect(Connect {
             will: Some(Will { topic: "w/t", payload: b"gone", qos: AtLeastOnce, retain: false, properties: NONE }),
@@ -114,7 +114,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
         bytes: b"\x20\x02\x00\x05",
     },
     Sample {
-        name: "3.1.1 PUBLISH, figure 3.11: a/b, identifier 10",
+        name: "3.1.1 PUBLISH, the standard's example: a/b, identifier 10",
         version: V311,
         packet: Packet::Publish(PUBLISH),
         bytes: b"\x32\x07\x00\x03a/b\x00\x0A",
@@ -142,7 +142,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
     Sample { name: "3.1.1 PUBREL", version: V311, packet: Packet::PubRel(ack(1, ReasonCode::SUCCESS, NONE)), bytes: b"\x62\x02\x00\x01" },
     Sample { name: "3.1.1 PUBCOMP", version: V311, packet: Packet::PubComp(ack(1, ReasonCode::SUCCESS, NONE)), bytes: b"\x70\x02\x00\x01" },
     Sample {
-        name: "3.1.1 SUBSCRIBE, figure 3.23: a/b at 1, c/d at 2",
+        name: "3.1.1 SUBSCRIBE, the standard's example: a/b at 1, c/d at 2",
         version: V311,
         packet: Packet::Subscribe(Subscribe {
             packet_id: id(10),
@@ -154,13 +154,13 @@ pub(crate) const SAMPLES: &[Sample] = &[
         bytes: b"\x82\x0E\x00\x0A\x00\x03a/b\x01\x00\x03c/d\x02",
     },
     Sample {
-        name: "3.1.1 SUBACK, figure 3.26: QoS 0, QoS 2, failure",
+        name: "3.1.1 SUBACK, the standard's example: QoS 0, QoS 2, failure",
         version: V311,
         packet: Packet::SubAck(SubAck { packet_id: id(10), properties: NONE, reason_codes: &[0, 2, 0x80] }),
         bytes: b"\x90\x05\x00\x0A\x00\x02\x80",
     },
     Sample {
-        name: "3.1.1 UNSUBSCRIBE, figure 3.30: a/b, c/d",
+        name: "3.1.1 UNSUBSCRIBE, the standard's example: a/b, c/d",
         version: V311,
         packet: Packet::Unsubscribe(Unsubscribe {
             packet_id: id(10), properties: NONE, filters: UnsubscribeFilters::List(&["a/b", "c/d"]),
@@ -189,7 +189,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
         bytes: b"\x10\x11\x00\x04MQTT\x05\x42\x00\x0A\x00\x00\x01a\x00\x01p",
     },
     Sample {
-        name: "5 CONNECT with every property it may have, figure 3-6: session expiry 10",
+        name: "5 CONNECT with every property it may have",
         version: V5,
         packet: Packet::Connect(Connect {
             version: V5,
@@ -352,7 +352,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
     Sample { name: "5 PUBREL", version: V5, packet: Packet::PubRel(ack(2, ReasonCode::PACKET_IDENTIFIER_NOT_FOUND, NONE)), bytes: b"\x62\x03\x00\x02\x92" },
     Sample { name: "5 PUBCOMP", version: V5, packet: Packet::PubComp(ack(2, ReasonCode::SUCCESS, NONE)), bytes: b"\x70\x02\x00\x02" },
     Sample {
-        name: "5 SUBSCRIBE with an identifier and every option, figure 3-20",
+        name: "5 SUBSCRIBE with an identifier and every option",
         version: V5,
         packet: Packet::Subscribe(Subscribe {
             packet_id: id(10),
@@ -412,7 +412,7 @@ pub(crate) const SAMPLES: &[Sample] = &[
         bytes: b"\xE0\x01\x8E",
     },
     Sample {
-        name: "5 DISCONNECT with every property it may have, figure 3-24: session expiry 0",
+        name: "5 DISCONNECT with every property it may have",
         version: V5,
         packet: Packet::Disconnect(Disconnect {
             reason_code: ReasonCode::SUCCESS,
