@@ -1,0 +1,287 @@
+//! The decision (`C-10`): default deny, an Allow overrides the default, an explicit Deny overrides every Allow.
+
+use alloc::vec::Vec;
+
+use crate::action::Action;
+use crate::compile::{CompiledStatement, PolicySet};
+use crate::document::Effect;
+use crate::index::{Entry, Target};
+use crate::pattern;
+use crate::settings::SharedSubscription;
+
+/// What was decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Some statement allows it and none denies it.
+    Allowed,
+    /// Nothing allows it.
+    ImplicitDeny,
+    /// A statement denies it.
+    ExplicitDeny,
+}
+
+impl Outcome {
+    /// The word of the AWS API (`C-55`).
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Allowed => "ALLOWED",
+            Self::ImplicitDeny => "IMPLICIT_DENY",
+            Self::ExplicitDeny => "EXPLICIT_DENY",
+        }
+    }
+}
+
+/// A decision and a statement that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What was decided.
+    pub outcome: Outcome,
+    /// A statement that allows, or one that denies; `None` when nothing applied.
+    pub by: Option<StatementId>,
+}
+
+/// One statement of a [`PolicySet`]; [`PolicySet::statement_name`] says which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct StatementId(pub(crate) u32);
+
+/// What comes with the single request and not with the connection (`C-36`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Request<'a> {
+    /// `iot:Topic`: the topic of a direct message.
+    pub topic: Option<&'a str>,
+    /// `iot:IncludeSocketInformation`.
+    pub include_socket_information: Option<bool>,
+}
+
+/// Topics and filters up to this length need no allocation to be looked at in both forms of `C-24`.
+const FILTER_BYTES: usize = 512;
+
+impl PolicySet {
+    /// Decides whether the connection may do `action` on `resource`.
+    ///
+    /// `resource` is what follows the prefix of the cloud's own ARNs, such as `topic/esp32/pub`,
+    /// `topicfilter/a/+`, `client/lamp`, or a whole ARN. Allocates nothing.
+    #[must_use]
+    pub fn decide(&self, action: Action, resource: &str, request: &Request<'_>) -> Decision {
+        let Some(rest) = self.own_part(resource) else {
+            return self.decide_foreign(action, resource, request);
+        };
+        match shared_subscription(action, rest) {
+            None => self.decide_rest(action, rest.as_bytes(), request),
+            Some(filter) => self.decide_shared(action, rest.as_bytes(), filter, request),
+        }
+    }
+
+    /// What follows the prefix of the cloud's own ARNs; `None` for an ARN of somewhere else.
+    pub(crate) fn own_part<'r>(&self, resource: &'r str) -> Option<&'r str> {
+        if resource.starts_with("arn:") {
+            resource.strip_prefix(&*self.arn_prefix)
+        } else {
+            Some(resource)
+        }
+    }
+
+    fn decide_rest(&self, action: Action, rest: &[u8], request: &Request<'_>) -> Decision {
+        let decided = |effect| self.matching(action, effect, rest, request).next();
+        Decision::of(decided(Effect::Deny), || decided(Effect::Allow))
+    }
+
+    /// `C-24`: one form must be allowed, neither may be denied.
+    fn decide_shared(
+        &self,
+        action: Action,
+        full: &[u8],
+        filter: &str,
+        request: &Request<'_>,
+    ) -> Decision {
+        with_inner_form(filter, |inner| {
+            let (main, other) = match self.shared_subscription {
+                SharedSubscription::Full => (full, inner),
+                SharedSubscription::Inner => (inner, full),
+            };
+            let denied = |text| self.matching(action, Effect::Deny, text, request).next();
+            Decision::of(denied(main).or_else(|| denied(other)), || {
+                self.matching(action, Effect::Allow, main, request).next()
+            })
+        })
+    }
+
+    /// An ARN of another region, account or partition: seldom asked, so without the index.
+    fn decide_foreign(&self, action: Action, arn: &str, request: &Request<'_>) -> Decision {
+        let decided = |effect| {
+            self.matching_foreign(action, effect, arn.as_bytes(), request)
+                .next()
+        };
+        Decision::of(decided(Effect::Deny), || decided(Effect::Allow))
+    }
+
+    /// The statements of an effect that apply to a request on the cloud's own resources.
+    fn matching<'s>(
+        &'s self,
+        action: Action,
+        effect: Effect,
+        rest: &'s [u8],
+        request: &'s Request<'s>,
+    ) -> impl Iterator<Item = StatementId> {
+        self.index
+            .candidates(action, effect, rest, &self.resources)
+            .filter(move |entry| self.entry_matches(entry, rest, request))
+            .map(|entry| StatementId(entry.statement))
+    }
+
+    fn entry_matches(&self, entry: &Entry, rest: &[u8], request: &Request<'_>) -> bool {
+        let resource = match entry.target() {
+            Target::Everything => true,
+            Target::Resource(resource, at) => usize::try_from(resource)
+                .ok()
+                .and_then(|resource| self.resources.get(resource))
+                .is_some_and(|resource| pattern::matches(resource.rest(at), rest)),
+            Target::NotResource => {
+                self.statement(StatementId(entry.statement))
+                    .is_some_and(|statement| {
+                        !self
+                            .resources_of(statement)
+                            .any(|resource| resource.matches_rest(rest))
+                    })
+            }
+        };
+        resource
+            && self
+                .statement(StatementId(entry.statement))
+                .is_some_and(|statement| statement.conditions.hold(request))
+    }
+
+    fn matching_foreign<'s>(
+        &'s self,
+        action: Action,
+        effect: Effect,
+        arn: &'s [u8],
+        request: &'s Request<'s>,
+    ) -> impl Iterator<Item = StatementId> {
+        self.statements
+            .iter()
+            .zip(0_u32..)
+            .filter_map(move |(statement, id)| {
+                let applies = statement.effect == effect
+                    && statement.actions.contains(action)
+                    && statement.conditions.hold(request)
+                    && if statement.not_resource {
+                        let unresolved = self
+                            .resources_of(statement)
+                            .any(|resource| !resource.missing.is_empty());
+                        (effect == Effect::Deny || !unresolved)
+                            && !self
+                                .resources_of(statement)
+                                .any(|resource| resource.matches_arn(arn))
+                    } else {
+                        self.resources_of(statement)
+                            .any(|resource| resource.matches_arn(arn))
+                    };
+                applies.then_some(StatementId(id))
+            })
+    }
+
+    /// Every statement of an effect that applies to a request, in order of policies and statements.
+    pub(crate) fn all_matching(
+        &self,
+        action: Action,
+        effect: Effect,
+        resource: &str,
+        request: &Request<'_>,
+    ) -> Vec<StatementId> {
+        let mut found: Vec<StatementId> = match self.own_part(resource) {
+            None => self
+                .matching_foreign(action, effect, resource.as_bytes(), request)
+                .collect(),
+            Some(rest) => {
+                let full = |found: &mut Vec<_>| {
+                    found.extend(self.matching(action, effect, rest.as_bytes(), request))
+                };
+                let mut found = Vec::new();
+                match shared_subscription(action, rest) {
+                    None => full(&mut found),
+                    Some(filter) => {
+                        let deny = effect == Effect::Deny;
+                        if deny || self.shared_subscription == SharedSubscription::Full {
+                            full(&mut found);
+                        }
+                        if deny || self.shared_subscription == SharedSubscription::Inner {
+                            with_inner_form(filter, |inner| {
+                                found.extend(self.matching(action, effect, inner, request));
+                            });
+                        }
+                    }
+                }
+                found
+            }
+        };
+        found.sort_unstable_by_key(|id| id.0);
+        found.dedup();
+        found
+    }
+
+    pub(crate) fn statement(&self, id: StatementId) -> Option<&CompiledStatement> {
+        usize::try_from(id.0)
+            .ok()
+            .and_then(|id| self.statements.get(id))
+    }
+
+    pub(crate) fn resources_of(
+        &self,
+        statement: &CompiledStatement,
+    ) -> impl Iterator<Item = &crate::compile::Resource> {
+        self.resources
+            .get(statement.resources.clone())
+            .unwrap_or_default()
+            .iter()
+    }
+}
+
+impl Decision {
+    fn of(denied: Option<StatementId>, allowed: impl FnOnce() -> Option<StatementId>) -> Self {
+        if denied.is_some() {
+            return Self {
+                outcome: Outcome::ExplicitDeny,
+                by: denied,
+            };
+        }
+        let allowed = allowed();
+        let outcome = if allowed.is_some() {
+            Outcome::Allowed
+        } else {
+            Outcome::ImplicitDeny
+        };
+        Self {
+            outcome,
+            by: allowed,
+        }
+    }
+}
+
+/// The filter behind `topicfilter/$share/<name>/` of a SUBSCRIBE.
+fn shared_subscription(action: Action, rest: &str) -> Option<&str> {
+    if action != Action::Subscribe {
+        return None;
+    }
+    let (name, filter) = rest.strip_prefix("topicfilter/$share/")?.split_once('/')?;
+    (!name.is_empty()).then_some(filter)
+}
+
+/// Calls `then` with `topicfilter/<filter>`, on the stack unless the filter is far longer than MQTT allows.
+fn with_inner_form<T>(filter: &str, then: impl FnOnce(&[u8]) -> T) -> T {
+    const START: &[u8] = b"topicfilter/";
+    let mut buffer = [0_u8; FILTER_BYTES];
+    let length = START.len().saturating_add(filter.len());
+    match buffer
+        .get_mut(..length)
+        .and_then(|form| form.split_at_mut_checked(START.len()))
+    {
+        Some((start, rest)) => {
+            start.copy_from_slice(START);
+            rest.copy_from_slice(filter.as_bytes());
+            then(buffer.get(..length).unwrap_or_default())
+        }
+        None => then(&[START, filter.as_bytes()].concat()),
+    }
+}
