@@ -5,10 +5,24 @@
 //! the outboxes of the connections concerned. It reads no clock, opens no socket and knows nothing of AWS: whether
 //! something is allowed it asks an [`Authorize`], what must survive it hands to a [`thingwire_store::Store`],
 //! what happened it tells an [`Observer`].
-//! The edge ([`edge`]) moves bytes between any tokio stream and the core.
+//! The edge ([`edge`]) moves bytes between any tokio stream and the core; [`Broker`] is the handle that ties them
+//! together.
 
 mod authorize;
+pub mod behaviour;
+mod broker;
+mod config;
+pub mod core;
+pub mod edge;
 mod observe;
+mod peer;
+mod time;
 
 pub use authorize::{Action, AllowAll, Authorize, Client, Decision, Permissions};
+pub use behaviour::{Behaviour, Choices, Rules};
+pub use broker::Broker;
+pub use config::{Config, Memory, Reserved};
+pub use core::{ConnectionInfo, Statistics};
 pub use observe::{DisconnectReason, Event, Observer, Silent};
+pub use peer::Peer;
+pub use time::{Millis, Now};

@@ -1,0 +1,267 @@
+//! Answers to the client, and the order in which they may leave.
+//!
+//! A success that promises durability waits until its batch is on disk; the answers behind it wait too, so that the
+//! order stays `[MQTT-4.6.0-2]`. Everything else of the connection goes on meanwhile. When the
+//! batch failed, no answer says it succeeded.
+
+use std::sync::Arc;
+
+use thingwire_mqtt::{
+    Ack as AckPacket, ConnAck, Packet, PacketId, Properties, Property, ReasonCode, SubAck, Version,
+};
+
+use super::Core;
+use super::disconnect::Ending;
+use super::slab::Key;
+use crate::behaviour::IN_FLIGHT_MAXIMUM;
+use crate::{DisconnectReason, Now};
+
+/// One answer.
+pub(crate) enum Ack {
+    /// CONNACK; it is in the outbox already, behind the gate.
+    Connect,
+    /// PUBACK with success.
+    Publish(PacketId),
+    /// PUBACK of MQTT 5 that refuses (`B-51`), with the reason if the client wants it.
+    Refuse(PacketId, ReasonCode, Option<String>),
+    /// SUBACK; `added` are the filters that did not exist before.
+    Subscribe {
+        packet_id: PacketId,
+        codes: Vec<u8>,
+        reason: Option<String>,
+        added: Vec<Arc<str>>,
+    },
+    /// UNSUBACK; the codes are MQTT 5's.
+    Unsubscribe { packet_id: PacketId, codes: Vec<u8> },
+}
+
+impl Ack {
+    const fn is_publish(&self) -> bool {
+        matches!(self, Self::Publish(_) | Self::Refuse(..))
+    }
+}
+
+/// One answer that cannot leave yet.
+pub(crate) struct Waiting {
+    /// The batch it waits for; `None` when it only waits for those before it.
+    batch: Option<u64>,
+    ack: Ack,
+}
+
+const STORE_FAILED: &str = "the answer could not be made durable";
+
+impl Core {
+    /// Sends an answer now or, when it promises something that is not on disk yet, later.
+    pub(super) fn acknowledge(&mut self, key: Key, ack: Ack, durable: bool) {
+        let batch = durable.then(|| self.journal.wait(key));
+        let Some(connected) = self
+            .connections
+            .get_mut(key)
+            .and_then(|connection| connection.connected.as_deref_mut())
+        else {
+            return;
+        };
+        if batch.is_none() && connected.unacknowledged.is_empty() {
+            self.emit(key, ack);
+            return;
+        }
+        if ack.is_publish() {
+            connected.unacknowledged_publishes =
+                connected.unacknowledged_publishes.saturating_add(1);
+        }
+        connected.unacknowledged.push_back(Waiting { batch, ack });
+    }
+
+    /// Batch `number` is on disk or has failed: its answers leave, and those that waited behind them.
+    pub(super) fn release(&mut self, now: Now, key: Key, number: u64, stored: bool) {
+        loop {
+            let Some(connection) = self.connections.get_mut(key) else {
+                return;
+            };
+            let Some(connected) = connection.connected.as_deref_mut() else {
+                return;
+            };
+            let Some(first) = connected.unacknowledged.front() else {
+                break;
+            };
+            if first.batch.is_some_and(|batch| batch > number) {
+                break;
+            }
+            let Some(first) = connected.unacknowledged.pop_front() else {
+                break;
+            };
+            if first.ack.is_publish() {
+                connected.unacknowledged_publishes =
+                    connected.unacknowledged_publishes.saturating_sub(1);
+                if connected.unacknowledged_publishes < IN_FLIGHT_MAXIMUM.into() {
+                    self.wakers.extend(connection.outbox.resume());
+                }
+            }
+            if first.batch.is_none() || stored {
+                self.emit(key, first.ack);
+            } else {
+                self.fail(now, key, first.ack);
+            }
+        }
+        if let Some(connected) = self
+            .connections
+            .get_mut(key)
+            .and_then(|connection| connection.connected.as_deref_mut())
+            && connected.unacknowledged.is_empty()
+        {
+            // An idle connection owns no memory for answers.
+            connected.unacknowledged = std::collections::VecDeque::new();
+        }
+    }
+
+    fn emit(&mut self, key: Key, ack: Ack) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let Some(connected) = connection.connected.as_deref() else {
+            return;
+        };
+        let version = connected.version;
+        match ack {
+            Ack::Connect => self.wakers.extend(connection.outbox.open_gate()),
+            Ack::Publish(packet_id) => {
+                let ack = success(packet_id);
+                connection.stage(version, &Packet::PubAck(ack));
+            }
+            Ack::Refuse(packet_id, reason_code, reason) => {
+                let list = reason.as_deref().map(Property::ReasonString);
+                let properties = Properties::List(list.as_slice());
+                let ack = AckPacket {
+                    packet_id,
+                    reason_code,
+                    properties,
+                };
+                connection.stage(version, &Packet::PubAck(ack));
+            }
+            Ack::Subscribe {
+                packet_id,
+                codes,
+                reason,
+                ..
+            } => {
+                let list = reason.as_deref().map(Property::ReasonString);
+                let properties = Properties::List(list.as_slice());
+                let ack = SubAck {
+                    packet_id,
+                    properties,
+                    reason_codes: &codes,
+                };
+                connection.stage(version, &Packet::SubAck(ack));
+            }
+            Ack::Unsubscribe { packet_id, codes } => {
+                let reason_codes = if version == Version::V5 {
+                    &codes[..]
+                } else {
+                    &[]
+                };
+                let ack = SubAck {
+                    packet_id,
+                    properties: Properties::EMPTY,
+                    reason_codes,
+                };
+                connection.stage(version, &Packet::UnsubAck(ack));
+            }
+        }
+        self.touch(key);
+    }
+
+    /// The store did not take what the answer would promise.
+    fn fail(&mut self, now: Now, key: Key, ack: Ack) {
+        let Some(connected) = self
+            .connections
+            .get(key)
+            .and_then(|connection| connection.connected.as_deref())
+        else {
+            return;
+        };
+        let version = connected.version;
+        let session = connected.session;
+        let unspecified = ReasonCode::UNSPECIFIED_ERROR;
+        let answer = match (ack, version) {
+            (Ack::Connect, _) => {
+                self.fail_connect(now, key, session, version);
+                return;
+            }
+            (Ack::Publish(packet_id), Version::V5) => {
+                Ack::Refuse(packet_id, unspecified, Some(STORE_FAILED.into()))
+            }
+            (
+                Ack::Subscribe {
+                    packet_id,
+                    codes,
+                    added,
+                    ..
+                },
+                _,
+            ) => {
+                for filter in &added {
+                    self.unsubscribe_filter(session, filter);
+                }
+                let codes = vec![unspecified.0; codes.len()];
+                Ack::Subscribe {
+                    packet_id,
+                    codes,
+                    reason: None,
+                    added: Vec::new(),
+                }
+            }
+            (Ack::Unsubscribe { packet_id, codes }, Version::V5) => Ack::Unsubscribe {
+                packet_id,
+                codes: vec![unspecified.0; codes.len()],
+            },
+            (refusal @ Ack::Refuse(..), _) => refusal,
+            // MQTT 3.1.1 has no way to say it: closing without the answer is the only honest one.
+            (Ack::Publish(_) | Ack::Unsubscribe { .. }, Version::V311) => {
+                self.end_connection(
+                    now,
+                    key,
+                    &Ending::new(DisconnectReason::ServerError, STORE_FAILED),
+                );
+                return;
+            }
+        };
+        self.emit(key, answer);
+    }
+
+    fn fail_connect(&mut self, now: Now, key: Key, session: Key, version: Version) {
+        if let Some(connection) = self.connections.get_mut(key) {
+            connection.outbox.clear();
+            connection.staged.clear();
+            let reason_code = match version {
+                Version::V311 => ReasonCode::V311_SERVER_UNAVAILABLE,
+                Version::V5 => ReasonCode::UNSPECIFIED_ERROR,
+            };
+            let properties = Properties::EMPTY;
+            let refusal = ConnAck {
+                session_present: false,
+                reason_code,
+                properties,
+            };
+            connection.stage(version, &Packet::ConnAck(refusal));
+            self.wakers.extend(connection.outbox.open_gate());
+        }
+        let ending = Ending::new(DisconnectReason::ServerError, STORE_FAILED).without_packet();
+        self.end_connection(now, key, &ending);
+        // A session that is not on disk must not be found by the next CONNECT as if it were.
+        if !self
+            .sessions
+            .get(session)
+            .is_some_and(|session| session.stored)
+        {
+            self.end_session(session);
+        }
+    }
+}
+
+pub(super) const fn success(packet_id: PacketId) -> AckPacket<'static> {
+    AckPacket {
+        packet_id,
+        reason_code: ReasonCode::SUCCESS,
+        properties: Properties::EMPTY,
+    }
+}

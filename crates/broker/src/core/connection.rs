@@ -1,0 +1,233 @@
+//! One connection as the core sees it: who is there, what it may do, and what is staged for it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use thingwire_mqtt::{Packet, Version};
+
+use super::acknowledge::Waiting;
+use super::frame::encode_onto;
+use super::message::Message;
+use super::outbox::{Outbox, Pending};
+use super::slab::Key;
+use super::topics::TopicRef;
+use crate::{Action, Authorize, Client, Decision, Millis, Peer, Permissions};
+
+/// A connection, before and after its CONNECT.
+pub(crate) struct Connection {
+    pub(crate) peer: Peer,
+    pub(crate) outbox: Arc<Outbox>,
+    /// Packets of the call that runs; moved to the outbox when it ends.
+    pub(crate) staged: Pending,
+    /// What waited in the outbox when we last looked; it can only have become less.
+    pub(crate) waiting: usize,
+    /// It is in `Core::touched`.
+    pub(crate) touched: bool,
+    pub(crate) opened: Millis,
+    /// Since its CONNECT was accepted.
+    pub(crate) connected: Option<Box<Connected>>,
+}
+
+/// A Will that was accepted with CONNECT (`B-58`).
+pub(crate) struct Will {
+    pub(crate) message: Message,
+    pub(crate) retain: bool,
+}
+
+/// What CONNECT said and what was decided since.
+pub(crate) struct Connected {
+    pub(crate) client: Client,
+    pub(crate) session: Key,
+    pub(crate) version: Version,
+    /// Milliseconds without a packet after which it is closed (`B-15`); 0 is never.
+    pub(crate) silence: u64,
+    pub(crate) last_packet: Millis,
+    /// Messages that may be in flight to it (`B-47`).
+    pub(crate) receive_maximum: usize,
+    pub(crate) maximum_packet_size: usize,
+    pub(crate) problem_information: bool,
+    pub(crate) will: Option<Box<Will>>,
+    /// Topic aliases of the client, from 1 (`B-73`).
+    pub(crate) aliases: Vec<Option<Arc<str>>>,
+    /// Acknowledgements that wait for the disk, and those behind them.
+    pub(crate) unacknowledged: VecDeque<Waiting>,
+    /// How many of them are of PUBLISH.
+    pub(crate) unacknowledged_publishes: usize,
+    pub(crate) permissions: Arc<dyn Permissions>,
+    /// `Authorize::generation` of `permissions`.
+    pub(crate) generation: u64,
+    /// A number that no other permissions in this broker have or had.
+    pub(crate) stamp: u64,
+    decisions: Decisions,
+    received: Option<(Arc<str>, u64, bool)>,
+    /// QoS 0 was dropped because it reads too slowly; logged once.
+    pub(crate) slow: bool,
+}
+
+/// Publications that were allowed, until the policy changes.
+#[derive(Default)]
+struct Decisions {
+    generation: u64,
+    epoch: u32,
+    last: Option<(TopicRef, u8)>,
+    others: HashMap<u32, u8>,
+}
+
+/// Topics whose decision one connection keeps.
+const DECISIONS_MAX: usize = 1024;
+
+/// Publishing to the topic is valid and allowed.
+pub(crate) const PUBLISH: u8 = 1;
+/// Publishing to it with RETAIN is too.
+pub(crate) const RETAIN: u8 = 2;
+
+impl Connection {
+    pub(crate) fn new(peer: Peer, opened: Millis) -> Self {
+        Self {
+            peer,
+            outbox: Arc::new(Outbox::default()),
+            staged: Pending::default(),
+            waiting: 0,
+            touched: false,
+            opened,
+            connected: None,
+        }
+    }
+
+    /// Whether the outbox has room for something that may be dropped or may wait.
+    pub(crate) fn has_room(&mut self, limit: usize) -> bool {
+        if self.staged.len().saturating_add(self.waiting) < limit {
+            return true;
+        }
+        self.waiting = self.outbox.waiting();
+        self.staged.len().saturating_add(self.waiting) < limit
+    }
+
+    /// Stages a packet of ours. The caller must have noted that the connection is touched.
+    pub(crate) fn stage(&mut self, version: Version, packet: &Packet<'_>) {
+        if encode_onto(self.staged.small(), version, packet).is_none() {
+            tracing::error!(packet = ?packet.packet_type(), "a packet of our own could not be encoded");
+        }
+    }
+}
+
+impl Connected {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "made in one place only, from one CONNECT"
+    )]
+    pub(crate) fn new(
+        client: Client,
+        session: Key,
+        version: Version,
+        silence: u64,
+        now: Millis,
+        receive_maximum: usize,
+        maximum_packet_size: usize,
+        problem_information: bool,
+        permissions: Arc<dyn Permissions>,
+        generation: u64,
+        stamp: u64,
+    ) -> Self {
+        Self {
+            client,
+            session,
+            version,
+            silence,
+            last_packet: now,
+            receive_maximum,
+            maximum_packet_size,
+            problem_information,
+            will: None,
+            aliases: Vec::new(),
+            unacknowledged: VecDeque::new(),
+            unacknowledged_publishes: 0,
+            permissions,
+            generation,
+            stamp,
+            decisions: Decisions::default(),
+            received: None,
+            slow: false,
+        }
+    }
+
+    /// Fetches the permissions again if any policy changed.
+    pub(crate) fn refresh(&mut self, authorize: &dyn Authorize, generation: u64, stamps: &mut u64) {
+        if self.generation == generation {
+            return;
+        }
+        self.permissions = authorize.permissions(&self.client);
+        self.generation = generation;
+        *stamps = stamps.saturating_add(1);
+        self.stamp = *stamps;
+    }
+
+    /// The topic of its last publish, which is most often that of the next.
+    pub(crate) fn last_topic(&self) -> Option<TopicRef> {
+        self.decisions.last.map(|(topic, _)| topic)
+    }
+
+    /// What was allowed on this topic before: [`PUBLISH`] and [`RETAIN`].
+    pub(crate) fn allowed(&self, topic: TopicRef) -> u8 {
+        if self.decisions.epoch != topic.epoch() || self.decisions.generation != self.generation {
+            return 0;
+        }
+        match self.decisions.last {
+            Some((last, allowed)) if last == topic => allowed,
+            _ => self
+                .decisions
+                .others
+                .get(&topic.index())
+                .copied()
+                .unwrap_or(0),
+        }
+    }
+
+    /// Remembers what is allowed on this topic.
+    pub(crate) fn remember(&mut self, topic: TopicRef, allowed: u8) {
+        let decisions = &mut self.decisions;
+        if decisions.epoch != topic.epoch() || decisions.generation != self.generation {
+            *decisions = Decisions {
+                generation: self.generation,
+                epoch: topic.epoch(),
+                ..Decisions::default()
+            };
+        }
+        if let Some((last, before)) = decisions.last
+            && last != topic
+        {
+            if decisions.others.len() >= DECISIONS_MAX {
+                decisions.others.clear();
+            }
+            decisions.others.insert(last.index(), before);
+        }
+        decisions.last = Some((topic, allowed));
+    }
+
+    /// Whether it may receive from this topic; asked for messages out of the queue. The explanation of a denial is
+    /// answered once for each topic and policy.
+    pub(crate) fn may_receive(&mut self, topic: &Arc<str>) -> Result<(), Option<String>> {
+        if let Some((last, stamp, allowed)) = &self.received
+            && *stamp == self.stamp
+            && last == topic
+        {
+            return if *allowed { Ok(()) } else { Err(None) };
+        }
+        let denied = denial(self.permissions.decide(Action::Receive, topic));
+        self.received = Some((Arc::clone(topic), self.stamp, denied.is_none()));
+        denied.map_or(Ok(()), |reason| Err(Some(reason)))
+    }
+
+    /// The reason string for a refusal, if the client wants any (`B-75`).
+    pub(crate) fn wants_reason(&self, configured: bool) -> bool {
+        configured && self.problem_information && self.version == Version::V5
+    }
+}
+
+/// Splits a decision into yes and the reason for no.
+pub(crate) fn denial(decision: Decision) -> Option<String> {
+    match decision {
+        Decision::Allow => None,
+        Decision::Deny(reason) => Some(reason),
+    }
+}

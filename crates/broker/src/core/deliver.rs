@@ -1,0 +1,381 @@
+//! A message on its way to its subscribers.
+//!
+//! [`Core::dispatch`] finds them, asks whether each may receive (`B-55`, `C-12`), and gives QoS 0 to the connection
+//! and QoS 1 to the session: in flight when there is room (`B-47`), queued when not. The queue moves when a
+//! PUBACK or an emptied outbox makes room.
+
+use std::sync::Arc;
+
+use thingwire_mqtt::{PacketId, QoS, ReasonCode};
+
+use super::Core;
+use super::connection::denial;
+use super::durable::Change;
+use super::frame::Shape;
+use super::message::{Message, Publication};
+use super::session::{Queued, Session};
+use super::slab::Key;
+use super::topics::{Match, TopicRef};
+use crate::{Action, Event, Now};
+
+impl Core {
+    /// Gives a publication to everybody who asked for it. Answers whether it reached something that must be on disk
+    /// before the publisher hears of success.
+    pub(super) fn dispatch(
+        &mut self,
+        now: Now,
+        publication: &Publication<'_>,
+        topic: TopicRef,
+        retain: bool,
+    ) -> bool {
+        let mut durable = retain && self.retain(publication, topic);
+        let mut matches = self.topics.take_matches(topic, &self.routes);
+        if !matches.is_empty() {
+            self.forms.clear();
+            let mut kept = None;
+            for found in &mut matches {
+                durable |= self.offer(now, publication, topic, found, &mut kept);
+            }
+            self.topics.give_back(topic, matches);
+        }
+        durable
+    }
+
+    fn offer(
+        &mut self,
+        now: Now,
+        publication: &Publication<'_>,
+        topic: TopicRef,
+        found: &mut Match,
+        kept: &mut Option<Arc<Message>>,
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(found.session) else {
+            return false;
+        };
+        let qos = publication.qos.min(found.qos);
+        let Some(key) = session.connection else {
+            // QoS 0 is not stored (`B-27`).
+            return qos != QoS::AtMostOnce
+                && self.queue(now, publication, topic, found.session, qos, kept);
+        };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return false;
+        };
+        let Some(connected) = connection.connected.as_deref_mut() else {
+            return false;
+        };
+        connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
+        if found.stamp != connected.stamp {
+            let denied = denial(
+                connected
+                    .permissions
+                    .decide(Action::Receive, publication.topic),
+            );
+            found.stamp = connected.stamp;
+            found.allowed = denied.is_none();
+            if let Some(explanation) = denied {
+                // Told once for each topic and policy; every delivery would be a flood.
+                self.observer.event(Event::Refused {
+                    client: &connected.client,
+                    action: Action::Receive,
+                    resource: publication.topic,
+                    explanation: &explanation,
+                });
+            }
+        }
+        if !found.allowed {
+            self.statistics.denied_deliveries = self.statistics.denied_deliveries.saturating_add(1);
+            return false;
+        }
+        let version = connected.version;
+        let maximum = connected.maximum_packet_size;
+        let receive_maximum = connected.receive_maximum;
+        if qos != QoS::AtMostOnce
+            && (!session.queue.is_empty() || session.in_flight.len() >= receive_maximum)
+        {
+            return self.queue(now, publication, topic, found.session, qos, kept);
+        }
+        if !connection.has_room(self.config.memory.outbox_bytes) {
+            if qos != QoS::AtMostOnce {
+                self.wakers.extend(connection.outbox.ask_to_tell_drained());
+                return self.queue(now, publication, topic, found.session, qos, kept);
+            }
+            if let Some(connected) = connection.connected.as_deref_mut()
+                && !std::mem::replace(&mut connected.slow, true)
+            {
+                self.wakers.extend(connection.outbox.ask_to_tell_drained());
+                tracing::warn!(
+                    client_id = &*connected.client.client_id,
+                    "reads too slowly: QoS 0 messages are dropped"
+                );
+            }
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+            return false;
+        }
+        let Some(form) = self.forms.form(publication, version, qos, now.unix) else {
+            return false;
+        };
+        if form.len() > maximum {
+            // [MQTT-3.1.2-25]: as if it had been sent.
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+            return false;
+        }
+        self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+        let mut durable = false;
+        let packet_id = (qos != QoS::AtMostOnce).then(|| {
+            let sequence = session.new_sequence();
+            let message = session
+                .is_persistent()
+                .then(|| Self::shared_message(kept, publication, self.topics.name(topic)));
+            if message.is_some() && self.journal.enabled {
+                durable = true;
+                let number = session.number;
+                self.journal.push(Change::Queued {
+                    session: found.session,
+                    number,
+                    sequence,
+                });
+            }
+            session.send(sequence, message)
+        });
+        form.append_to(&mut connection.staged, packet_id);
+        if !connection.touched {
+            connection.touched = true;
+            self.touched.push(key);
+        }
+        durable
+    }
+
+    /// Lets a QoS 1 message wait in a session.
+    fn queue(
+        &mut self,
+        now: Now,
+        publication: &Publication<'_>,
+        topic: TopicRef,
+        session: Key,
+        qos: QoS,
+        kept: &mut Option<Arc<Message>>,
+    ) -> bool {
+        let message = Self::shared_message(kept, publication, self.topics.name(topic));
+        self.enqueue(now, session, message, qos, false)
+    }
+
+    /// Adds a message to a session's queue; drops it when the queue is full. Answers whether the store must know.
+    pub(super) fn enqueue(
+        &mut self,
+        now: Now,
+        key: Key,
+        message: Arc<Message>,
+        qos: QoS,
+        retained: bool,
+    ) -> bool {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return false;
+        };
+        let sequence = session.new_sequence();
+        let number = session.number;
+        let queued = Queued {
+            sequence,
+            message,
+            qos,
+            retained,
+        };
+        let mut outcome = session.enqueue(queued.clone(), &self.config.memory);
+        if outcome.is_err() {
+            for expired in session.purge(now.unix) {
+                self.journal.push(Change::Queued {
+                    session: key,
+                    number,
+                    sequence: expired,
+                });
+            }
+            outcome = session.enqueue(queued, &self.config.memory);
+        }
+        if outcome.is_err() {
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+            if !std::mem::replace(&mut session.overflowed, true) {
+                tracing::warn!(
+                    client_id = &*session.client_id,
+                    waiting = session.queue.len(),
+                    "the session's queue is full: the newest messages are dropped"
+                );
+            }
+            return false;
+        }
+        self.statistics.queued = self.statistics.queued.saturating_add(1);
+        if session.is_persistent() && self.journal.enabled {
+            self.journal.push(Change::Queued {
+                session: key,
+                number,
+                sequence,
+            });
+            return true;
+        }
+        false
+    }
+
+    /// Sends what waits in a session as far as there is room.
+    pub(super) fn pump(&mut self, now: Now, session_key: Key) {
+        loop {
+            let Some(session) = self.sessions.get_mut(session_key) else {
+                return;
+            };
+            let Some(key) = session.connection else {
+                return;
+            };
+            let Some(connection) = self.connections.get_mut(key) else {
+                return;
+            };
+            let room = connection.has_room(self.config.memory.outbox_bytes);
+            let Some(connected) = connection.connected.as_deref_mut() else {
+                return;
+            };
+            if session.queue.is_empty() || session.in_flight.len() >= connected.receive_maximum {
+                return;
+            }
+            if !room {
+                self.wakers.extend(connection.outbox.ask_to_tell_drained());
+                return;
+            }
+            let Some(queued) = session.dequeue() else {
+                return;
+            };
+            connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
+            let may_receive = connected.may_receive(&queued.message.topic);
+            let shape = Shape {
+                version: connected.version,
+                qos: queued.qos,
+                retain: queued.retained,
+            };
+            let publication = queued.message.publication();
+            let fits = may_receive.is_ok()
+                && !queued.message.is_expired(now.unix)
+                && self.single.encode(&publication, shape, now.unix).is_some()
+                && self.single.len() <= connected.maximum_packet_size;
+            if !fits {
+                if let Err(Some(explanation)) = may_receive {
+                    self.observer.event(Event::Refused {
+                        client: &connected.client,
+                        action: Action::Receive,
+                        resource: &queued.message.topic,
+                        explanation: &explanation,
+                    });
+                }
+                self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+                forget(&mut self.journal, session, session_key, queued.sequence);
+                continue;
+            }
+            let message = session.is_persistent().then(|| Arc::clone(&queued.message));
+            let packet_id = session.send(queued.sequence, message);
+            self.single
+                .append_to(&mut connection.staged, Some(packet_id));
+            self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+            if !connection.touched {
+                connection.touched = true;
+                self.touched.push(key);
+            }
+        }
+    }
+
+    /// PUBACK of a subscriber. MQTT 5's failure codes end the delivery as success does (4.3.2).
+    pub(super) fn puback(&mut self, now: Now, key: Key, packet_id: PacketId) {
+        let Some(connected) = self
+            .connections
+            .get(key)
+            .and_then(|connection| connection.connected.as_deref())
+        else {
+            return;
+        };
+        let (session_key, version) = (connected.session, connected.version);
+        let Some(session) = self.sessions.get_mut(session_key) else {
+            return;
+        };
+        let Some(sequence) = session.acknowledged(packet_id) else {
+            // A PUBACK for nothing is harmless; MQTT 5 has no packet to answer it with.
+            tracing::debug!(
+                client_id = &*session.client_id,
+                packet_id = packet_id.get(),
+                version = version.level(),
+                code = ReasonCode::PACKET_IDENTIFIER_NOT_FOUND.0,
+                "PUBACK for a packet that is not in flight"
+            );
+            return;
+        };
+        if session.is_persistent() {
+            forget(&mut self.journal, session, session_key, sequence);
+        }
+        if !session.queue.is_empty() {
+            self.pump(now, session_key);
+        }
+    }
+
+    /// Sends one retained message because of a new subscription (`B-37`, `B-63`).
+    pub(super) fn deliver_retained(
+        &mut self,
+        now: Now,
+        session_key: Key,
+        message: &Arc<Message>,
+        granted: QoS,
+    ) {
+        let qos = message.qos.min(granted);
+        if qos != QoS::AtMostOnce {
+            self.enqueue(now, session_key, Arc::clone(message), qos, true);
+            self.pump(now, session_key);
+            return;
+        }
+        let Some(key) = self
+            .sessions
+            .get(session_key)
+            .and_then(|session| session.connection)
+        else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let Some(connected) = connection.connected.as_deref_mut() else {
+            return;
+        };
+        connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
+        if let Err(explanation) = connected.may_receive(&message.topic) {
+            if let Some(explanation) = explanation {
+                self.observer.event(Event::Refused {
+                    client: &connected.client,
+                    action: Action::Receive,
+                    resource: &message.topic,
+                    explanation: &explanation,
+                });
+            }
+            return;
+        }
+        let shape = Shape {
+            version: connected.version,
+            qos,
+            retain: true,
+        };
+        let fits = self
+            .single
+            .encode(&message.publication(), shape, now.unix)
+            .is_some()
+            && self.single.len() <= connected.maximum_packet_size
+            && connection.has_room(self.config.memory.outbox_bytes);
+        if fits {
+            self.single.append_to(&mut connection.staged, None);
+            self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+            self.touch(key);
+        } else {
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+        }
+    }
+}
+
+/// A message of a session needs no row any more; nobody waits for that.
+fn forget(journal: &mut super::durable::Journal, session: &Session, key: Key, sequence: u64) {
+    if session.is_persistent() {
+        journal.push(Change::Queued {
+            session: key,
+            number: session.number,
+            sequence,
+        });
+    }
+}

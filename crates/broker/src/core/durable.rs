@@ -1,0 +1,282 @@
+//! What must be on disk, and the batches that bring it there.
+//!
+//! A [`Change`] only names what changed. When a batch is made, each row is derived from the state as it is then:
+//! what exists is written, what is gone is deleted. So a batch that failed is repaired by deriving the same
+//! rows again with the next one, and nothing has to be undone on disk.
+//!
+//! Changes that no answer waits for (deletions after a PUBACK, a session's disconnection) ride along with
+//! the next batch, or go after [`LAZY`] on their own.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use thingwire_store::Write;
+
+use super::Core;
+use super::record::{self, Row};
+use super::slab::Key;
+use super::timers::Timer;
+use crate::{Millis, Now};
+
+/// How long changes wait that no answer waits for, and how soon after a failure they are tried again.
+const LAZY: u64 = 1000;
+
+/// Changes that are not kept waiting, however lazy they are.
+const LAZY_MAX: usize = 1000;
+
+/// One row that may differ from the disk.
+#[derive(Clone, Debug)]
+pub(crate) enum Change {
+    Session {
+        session: Key,
+        number: u64,
+    },
+    Subscription {
+        session: Key,
+        number: u64,
+        filter: Arc<str>,
+    },
+    Queued {
+        session: Key,
+        number: u64,
+        sequence: u64,
+    },
+    Retained {
+        topic: Arc<str>,
+    },
+}
+
+/// A batch to be handed to the store; report what became of it with [`Core::stored`].
+#[derive(Debug)]
+pub struct Batch {
+    /// Its name.
+    pub number: u64,
+    /// Its rows.
+    pub writes: Vec<Write>,
+}
+
+struct UnderWay {
+    number: u64,
+    changes: Vec<Change>,
+    waiters: Vec<Key>,
+}
+
+/// Changes on their way to the store.
+pub(crate) struct Journal {
+    /// Without a store nothing is durable and nothing waits.
+    pub(crate) enabled: bool,
+    changes: Vec<Change>,
+    waiters: Vec<Key>,
+    under_way: VecDeque<UnderWay>,
+    next: u64,
+    timer_set: bool,
+}
+
+impl Journal {
+    pub(crate) const fn new(enabled: bool) -> Self {
+        Self {
+            enabled,
+            changes: Vec::new(),
+            waiters: Vec::new(),
+            under_way: VecDeque::new(),
+            next: 1,
+            timer_set: false,
+        }
+    }
+
+    pub(crate) fn push(&mut self, change: Change) {
+        if self.enabled {
+            self.changes.push(change);
+        }
+    }
+
+    /// The number of the batch that the changes so far will be in; a connection waits for it.
+    pub(crate) fn wait(&mut self, connection: Key) -> u64 {
+        if self.waiters.last() != Some(&connection) {
+            self.waiters.push(connection);
+        }
+        self.next
+    }
+
+    /// Whether everything is on disk.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.changes.is_empty() && self.under_way.is_empty()
+    }
+}
+
+impl Core {
+    /// The batch of this call, if anything waits for it, or if `all` changes are to go.
+    pub(super) fn make_batch(&mut self, now: Now, all: bool) -> Option<Batch> {
+        let journal = &mut self.journal;
+        if journal.changes.is_empty() {
+            return None;
+        }
+        if !all && journal.waiters.is_empty() && journal.changes.len() < LAZY_MAX {
+            if !journal.timer_set {
+                journal.timer_set = true;
+                self.timers.set(now.monotonic.plus(LAZY), Timer::Store);
+            }
+            return None;
+        }
+        let changes = std::mem::take(&mut journal.changes);
+        let waiters = std::mem::take(&mut journal.waiters);
+        let number = journal.next;
+        journal.next = number.saturating_add(1);
+        let writes = changes.iter().map(|change| self.derive(change)).collect();
+        self.journal.under_way.push_back(UnderWay {
+            number,
+            changes,
+            waiters,
+        });
+        Some(Batch { number, writes })
+    }
+
+    pub(super) fn handle_store_timer(&mut self) {
+        self.journal.timer_set = false;
+        self.flush_all = true;
+    }
+
+    /// A batch is on disk (`stored`) or has failed; nothing of it was kept then.
+    pub fn stored(&mut self, now: Now, number: u64, stored: bool) {
+        self.begin(now);
+        let Some(at) = self
+            .journal
+            .under_way
+            .iter()
+            .position(|batch| batch.number == number)
+        else {
+            return;
+        };
+        let Some(batch) = self.journal.under_way.remove(at) else {
+            return;
+        };
+        if stored {
+            for change in &batch.changes {
+                if let Change::Session { session, .. } = change
+                    && let Some(session) = self.sessions.get_mut(*session)
+                {
+                    session.stored = true;
+                }
+            }
+        } else {
+            self.statistics.failed_batches = self.statistics.failed_batches.saturating_add(1);
+            self.repair(now, batch.changes);
+        }
+        for key in batch.waiters {
+            self.release(now, key, number, stored);
+        }
+    }
+
+    /// Nothing of a batch is on disk. What its answers would have promised is taken back where it can be, and
+    /// all its rows are derived again with the next batch.
+    fn repair(&mut self, now: Now, mut changes: Vec<Change>) {
+        for change in &changes {
+            if let Change::Queued {
+                session, sequence, ..
+            } = change
+                && let Some(session) = self.sessions.get_mut(*session)
+            {
+                session.discard(*sequence);
+            }
+        }
+        changes.append(&mut self.journal.changes);
+        self.journal.changes = changes;
+        if !self.journal.timer_set {
+            self.journal.timer_set = true;
+            self.timers.set(now.monotonic.plus(LAZY), Timer::Store);
+        }
+    }
+
+    fn derive(&self, change: &Change) -> Write {
+        let row = match change {
+            Change::Session { session, number } => {
+                let key = record::session_key(*number);
+                let value = self
+                    .sessions
+                    .get(*session)
+                    .filter(|session| session.is_persistent());
+                Row {
+                    table: record::SESSIONS,
+                    key,
+                    value: value.map(record::encode_session),
+                }
+            }
+            Change::Subscription {
+                session,
+                number,
+                filter,
+            } => {
+                let key = record::subscription_key(*number, filter);
+                let value = self
+                    .sessions
+                    .get(*session)
+                    .filter(|session| session.is_persistent())
+                    .and_then(|session| session.subscriptions.get(filter));
+                let value = value.map(|qos| record::encode_subscription(*qos));
+                Row {
+                    table: record::SUBSCRIPTIONS,
+                    key,
+                    value,
+                }
+            }
+            Change::Queued {
+                session,
+                number,
+                sequence,
+            } => {
+                let key = record::queued_key(*number, *sequence);
+                let value = self
+                    .sessions
+                    .get(*session)
+                    .filter(|session| session.is_persistent())
+                    .and_then(|session| session.message(*sequence));
+                let value = value
+                    .map(|(message, qos, retained)| record::encode_queued(message, qos, retained));
+                Row {
+                    table: record::QUEUED,
+                    key,
+                    value,
+                }
+            }
+            Change::Retained { topic } => {
+                let value = self
+                    .retained
+                    .get(topic)
+                    .map(|message| record::encode_message(message));
+                Row {
+                    table: record::RETAINED,
+                    key: topic.as_bytes().to_vec(),
+                    value,
+                }
+            }
+        };
+        row.into_write()
+    }
+
+    /// Has all changes go with the batch of this call.
+    pub fn flush(&mut self, now: Now) {
+        self.begin(now);
+        self.flush_all = true;
+    }
+
+    /// Whether everything that happened is on disk.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.journal.is_settled()
+    }
+}
+
+impl Row {
+    fn into_write(self) -> Write {
+        let Self { table, key, value } = self;
+        match value {
+            Some(value) => Write::Put { table, key, value },
+            None => Write::Delete { table, key },
+        }
+    }
+}
+
+/// When a session without connection ends, on the monotonic clock.
+pub(super) fn session_end(now: Now, ends: Millis) -> Millis {
+    now.monotonic.plus(ends.since(now.unix))
+}

@@ -1,0 +1,256 @@
+//! The rows of the broker's tables: how they are written and read.
+//!
+//! | table | key | value |
+//! |---|---|---|
+//! | [`SESSIONS`] | session number | client id, version, expiry, end of its last connection |
+//! | [`SUBSCRIPTIONS`] | session number, filter | granted QoS |
+//! | [`QUEUED`] | session number, sequence number | QoS, retained, message |
+//! | [`RETAINED`] | topic | message |
+//!
+//! Numbers are big-endian, so that keys sort as numbers do. Each value begins with the version of its format. Reading
+//! is checked in every byte and cannot panic; a row that cannot be read is [`Damaged`].
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use thingwire_mqtt::{QoS, Version};
+use thingwire_store::Table;
+
+use super::message::Message;
+use super::session::Session;
+use crate::Millis;
+
+/// Persistent sessions.
+pub const SESSIONS: Table = "broker.sessions";
+/// Their subscriptions.
+pub const SUBSCRIPTIONS: Table = "broker.subscriptions";
+/// Their QoS 1 messages that are not acknowledged.
+pub const QUEUED: Table = "broker.queued";
+/// Retained messages.
+pub const RETAINED: Table = "broker.retained";
+
+/// Version of every value; see the table in the module documentation.
+const FORMAT: u8 = 1;
+
+/// A row before it becomes a write; without value it is deleted.
+pub(super) struct Row {
+    pub(super) table: Table,
+    pub(super) key: Vec<u8>,
+    pub(super) value: Option<Vec<u8>>,
+}
+
+/// A row that is not what this program wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Damaged(pub(super) &'static str);
+
+pub(super) fn session_key(number: u64) -> Vec<u8> {
+    number.to_be_bytes().to_vec()
+}
+
+pub(super) fn subscription_key(number: u64, filter: &str) -> Vec<u8> {
+    [&number.to_be_bytes(), filter.as_bytes()].concat()
+}
+
+pub(super) fn queued_key(number: u64, sequence: u64) -> Vec<u8> {
+    [number.to_be_bytes(), sequence.to_be_bytes()].concat()
+}
+
+pub(super) fn encode_session(session: &Session) -> Vec<u8> {
+    let mut out = vec![FORMAT, session.version.level()];
+    out.extend_from_slice(&session.expiry.to_be_bytes());
+    // 0: it was connected; then its expiry counts from the restart.
+    let ended = if session.connection.is_some() {
+        0
+    } else {
+        session.disconnected.0
+    };
+    out.extend_from_slice(&ended.to_be_bytes());
+    out.extend_from_slice(session.client_id.as_bytes());
+    out
+}
+
+pub(super) fn encode_subscription(qos: QoS) -> Vec<u8> {
+    vec![FORMAT, qos.bits()]
+}
+
+pub(super) fn encode_queued(message: &Message, qos: QoS, retained: bool) -> Vec<u8> {
+    let mut out = vec![FORMAT, qos.bits(), u8::from(retained)];
+    put_message(&mut out, message);
+    out
+}
+
+pub(super) fn encode_message(message: &Message) -> Vec<u8> {
+    let mut out = vec![FORMAT];
+    put_message(&mut out, message);
+    out
+}
+
+fn put_message(out: &mut Vec<u8>, message: &Message) {
+    out.push(message.qos.bits());
+    out.extend_from_slice(&message.expires.map_or(0, |expires| expires.0).to_be_bytes());
+    for part in [message.topic.as_bytes(), &message.properties] {
+        out.extend_from_slice(&u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
+        out.extend_from_slice(part);
+    }
+    out.extend_from_slice(&message.payload);
+}
+
+/// A stored session without what hangs on it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StoredSession {
+    pub(super) number: u64,
+    pub(super) client_id: Arc<str>,
+    pub(super) version: Version,
+    pub(super) expiry: u32,
+    /// `None`: it was connected.
+    pub(super) disconnected: Option<Millis>,
+}
+
+pub(super) fn decode_session(key: &[u8], value: &[u8]) -> Result<StoredSession, Damaged> {
+    let mut key = Reader(key);
+    let number = key.u64()?;
+    key.end()?;
+    let mut value = Reader(value);
+    value.format()?;
+    let version = match value.u8()? {
+        4 => Version::V311,
+        5 => Version::V5,
+        _ => return Err(Damaged("session version")),
+    };
+    let expiry = value.u32()?;
+    let ended = value.u64()?;
+    Ok(StoredSession {
+        number,
+        client_id: value.text_to_end()?.into(),
+        version,
+        expiry,
+        disconnected: (ended != 0).then_some(Millis(ended)),
+    })
+}
+
+pub(super) fn decode_subscription(
+    key: &[u8],
+    value: &[u8],
+) -> Result<(u64, Arc<str>, QoS), Damaged> {
+    let mut key = Reader(key);
+    let number = key.u64()?;
+    let filter = key.text_to_end()?;
+    let mut value = Reader(value);
+    value.format()?;
+    let qos = value.qos()?;
+    value.end()?;
+    Ok((number, filter.into(), qos))
+}
+
+/// A stored message of a session.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct StoredMessage {
+    pub(super) number: u64,
+    pub(super) sequence: u64,
+    pub(super) qos: QoS,
+    pub(super) retained: bool,
+    pub(super) message: Message,
+}
+
+pub(super) fn decode_queued(key: &[u8], value: &[u8]) -> Result<StoredMessage, Damaged> {
+    let mut key = Reader(key);
+    let number = key.u64()?;
+    let sequence = key.u64()?;
+    key.end()?;
+    let mut value = Reader(value);
+    value.format()?;
+    let qos = value.qos()?;
+    let retained = value.u8()? != 0;
+    Ok(StoredMessage {
+        number,
+        sequence,
+        qos,
+        retained,
+        message: value.message()?,
+    })
+}
+
+pub(super) fn decode_retained(value: &[u8]) -> Result<Message, Damaged> {
+    let mut value = Reader(value);
+    value.format()?;
+    value.message()
+}
+
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Damaged> {
+        let (head, rest) = self
+            .0
+            .split_at_checked(len)
+            .ok_or(Damaged("row cut short"))?;
+        self.0 = rest;
+        Ok(head)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Damaged> {
+        self.take(N)?
+            .try_into()
+            .map_err(|_| Damaged("row cut short"))
+    }
+
+    fn u8(&mut self) -> Result<u8, Damaged> {
+        self.array::<1>().map(|[byte]| byte)
+    }
+
+    fn u32(&mut self) -> Result<u32, Damaged> {
+        self.array().map(u32::from_be_bytes)
+    }
+
+    fn u64(&mut self) -> Result<u64, Damaged> {
+        self.array().map(u64::from_be_bytes)
+    }
+
+    fn format(&mut self) -> Result<(), Damaged> {
+        if self.u8()? == FORMAT {
+            Ok(())
+        } else {
+            Err(Damaged("unknown row format"))
+        }
+    }
+
+    fn qos(&mut self) -> Result<QoS, Damaged> {
+        QoS::from_bits(self.u8()?).ok_or(Damaged("QoS"))
+    }
+
+    fn sized(&mut self) -> Result<&'a [u8], Damaged> {
+        let len = usize::try_from(self.u32()?).map_err(|_| Damaged("length"))?;
+        self.take(len)
+    }
+
+    fn text_to_end(&mut self) -> Result<&'a str, Damaged> {
+        text(std::mem::take(&mut self.0))
+    }
+
+    fn end(&self) -> Result<(), Damaged> {
+        if self.0.is_empty() {
+            Ok(())
+        } else {
+            Err(Damaged("row too long"))
+        }
+    }
+
+    fn message(&mut self) -> Result<Message, Damaged> {
+        let qos = self.qos()?;
+        let expires = self.u64()?;
+        let topic = text(self.sized()?)?;
+        let properties = self.sized()?;
+        let payload = std::mem::take(&mut self.0);
+        Ok(Message {
+            topic: topic.into(),
+            payload: Bytes::copy_from_slice(payload),
+            qos,
+            properties: properties.into(),
+            expires: (expires != 0).then_some(Millis(expires)),
+        })
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Damaged> {
+    std::str::from_utf8(bytes).map_err(|_| Damaged("text is not UTF-8"))
+}

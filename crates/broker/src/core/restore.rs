@@ -1,0 +1,136 @@
+//! Brings back what the store kept: sessions, subscriptions, messages that were not acknowledged, retained messages.
+//!
+//! Expired things are not brought back but deleted. A session that was connected when the broker stopped counts as
+//! disconnected from now on.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use thingwire_store::StoreError;
+
+use super::Core;
+use super::durable::{Change, session_end};
+use super::record::{
+    Damaged, QUEUED, RETAINED, SESSIONS, SUBSCRIPTIONS, decode_queued, decode_retained,
+    decode_session, decode_subscription,
+};
+use super::session::{Queued, Session};
+use super::slab::Key;
+use super::timers::Timer;
+use crate::Now;
+
+/// The rows of the broker's tables, each in key order.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Of [`SESSIONS`].
+    pub sessions: Vec<thingwire_store::Row>,
+    /// Of [`SUBSCRIPTIONS`].
+    pub subscriptions: Vec<thingwire_store::Row>,
+    /// Of [`QUEUED`].
+    pub queued: Vec<thingwire_store::Row>,
+    /// Of [`RETAINED`].
+    pub retained: Vec<thingwire_store::Row>,
+}
+
+impl Rows {
+    /// Reads them.
+    ///
+    /// # Errors
+    /// [`StoreError`] when a table cannot be read.
+    pub fn scan(store: &dyn thingwire_store::Store) -> Result<Self, StoreError> {
+        Ok(Self {
+            sessions: store.scan(SESSIONS, &[])?,
+            subscriptions: store.scan(SUBSCRIPTIONS, &[])?,
+            queued: store.scan(QUEUED, &[])?,
+            retained: store.scan(RETAINED, &[])?,
+        })
+    }
+}
+
+impl Core {
+    /// Fills a fresh core. Call it before the first connection.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] when a row is not what this program writes.
+    pub fn restore(&mut self, now: Now, rows: &Rows) -> Result<(), StoreError> {
+        self.begin(now);
+        let mut numbers = HashMap::new();
+        for (key, value) in &rows.sessions {
+            let stored = decode_session(key, value).map_err(damaged(SESSIONS))?;
+            self.next_session = self.next_session.max(stored.number.saturating_add(1));
+            let mut session =
+                Session::new(Arc::clone(&stored.client_id), stored.version, stored.number);
+            session.expiry = stored.expiry;
+            session.disconnected = stored.disconnected.unwrap_or(now.unix);
+            session.stored = true;
+            let (number, ends) = (session.number, session.ends());
+            let client_id = Arc::clone(&session.client_id);
+            let session = self.sessions.insert(session);
+            numbers.insert(number, session);
+            // Two sessions of one client id are never stored together; should they be, the newer wins.
+            if let Some(older) = self.by_client.insert(client_id, session) {
+                self.end_session(older);
+            }
+            if stored.disconnected.is_none() {
+                self.journal.push(Change::Session { session, number });
+            }
+            self.timers
+                .set(session_end(now, ends), Timer::SessionExpiry(session));
+        }
+        for (key, value) in &rows.subscriptions {
+            let (number, filter, qos) =
+                decode_subscription(key, value).map_err(damaged(SUBSCRIPTIONS))?;
+            let session_key = numbers.get(&number).copied();
+            let Some((session_key, session)) = session_key
+                .and_then(|key| self.sessions.get_mut(key).map(|session| (key, session)))
+            else {
+                // A row whose session is gone is derived again, and so deleted.
+                let session = Key::NOWHERE;
+                self.journal.push(Change::Subscription {
+                    session,
+                    number,
+                    filter,
+                });
+                continue;
+            };
+            session.subscriptions.insert(Arc::clone(&filter), qos);
+            self.routes.insert(&filter, session_key, qos);
+        }
+        for (key, value) in &rows.queued {
+            let stored = decode_queued(key, value).map_err(damaged(QUEUED))?;
+            let Some(session) = numbers
+                .get(&stored.number)
+                .and_then(|key| self.sessions.get_mut(*key))
+            else {
+                let (number, sequence) = (stored.number, stored.sequence);
+                self.journal.push(Change::Queued {
+                    session: Key::NOWHERE,
+                    number,
+                    sequence,
+                });
+                continue;
+            };
+            session.restore(Queued {
+                sequence: stored.sequence,
+                message: Arc::new(stored.message),
+                qos: stored.qos,
+                retained: stored.retained,
+            });
+        }
+        for (_, value) in &rows.retained {
+            let message = decode_retained(value).map_err(damaged(RETAINED))?;
+            if message.is_expired(now.unix) {
+                self.journal.push(Change::Retained {
+                    topic: message.topic,
+                });
+            } else {
+                self.retained.insert(message);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn damaged(table: &'static str) -> impl Fn(Damaged) -> StoreError {
+    move |Damaged(what)| StoreError::Damaged(format!("{what} in table `{table}`"))
+}

@@ -1,0 +1,249 @@
+//! A session: what a client id owns beyond its connection (3.1.2.4, `B-23` to `B-29`).
+//!
+//! Every connection has one. It is persistent when it outlives the connection (`expiry` is not 0); only then
+//! does any of it go to the store. QoS 1 messages are *in flight* from their PUBLISH to their PUBACK and *queued*
+//! before; both lists are in the order of their sequence numbers, which name them in the store.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use thingwire_mqtt::{PacketId, QoS, Version};
+
+use super::message::Message;
+use super::slab::Key;
+use crate::{Memory, Millis};
+
+/// A QoS 1 message that was sent and is not yet acknowledged.
+pub(crate) struct InFlight {
+    /// Counts packet identifiers without wrapping.
+    counter: u64,
+    packet_id: PacketId,
+    pub(crate) sequence: u64,
+    /// Kept when the session is persistent: it may have to be sent again on another connection.
+    pub(crate) message: Option<Arc<Message>>,
+}
+
+/// A QoS 1 message that waits to be sent.
+#[derive(Clone)]
+pub(crate) struct Queued {
+    pub(crate) sequence: u64,
+    pub(crate) message: Arc<Message>,
+    /// The smaller of the message's and the subscription's (`B-48`).
+    pub(crate) qos: QoS,
+    /// Sent because of a new subscription (`B-63`).
+    pub(crate) retained: bool,
+}
+
+/// Why a message does not join a queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct QueueFull;
+
+pub(crate) struct Session {
+    pub(crate) client_id: Arc<str>,
+    pub(crate) version: Version,
+    /// Its name in the store; never used twice.
+    pub(crate) number: u64,
+    /// Seconds it outlives its connection; 0 when it is not persistent.
+    pub(crate) expiry: u32,
+    pub(crate) connection: Option<Key>,
+    /// When the connection ended (wall clock); meaningless while there is one.
+    pub(crate) disconnected: Millis,
+    pub(crate) subscriptions: HashMap<Arc<str>, QoS>,
+    pub(crate) in_flight: VecDeque<InFlight>,
+    pub(crate) queue: VecDeque<Queued>,
+    queued_bytes: usize,
+    next_sequence: u64,
+    next_counter: u64,
+    /// Its row is on disk.
+    pub(crate) stored: bool,
+    /// A drop was logged since the queue was last empty.
+    pub(crate) overflowed: bool,
+}
+
+impl Session {
+    pub(crate) fn new(client_id: Arc<str>, version: Version, number: u64) -> Self {
+        Self {
+            client_id,
+            version,
+            number,
+            expiry: 0,
+            connection: None,
+            disconnected: Millis(0),
+            subscriptions: HashMap::new(),
+            in_flight: VecDeque::new(),
+            queue: VecDeque::new(),
+            queued_bytes: 0,
+            next_sequence: 0,
+            next_counter: 0,
+            stored: false,
+            overflowed: false,
+        }
+    }
+
+    pub(crate) const fn is_persistent(&self) -> bool {
+        self.expiry > 0
+    }
+
+    /// When a session without connection ends (wall clock, `B-24`).
+    pub(crate) const fn ends(&self) -> Millis {
+        self.disconnected.plus_seconds(self.expiry as u64)
+    }
+
+    pub(crate) const fn new_sequence(&mut self) -> u64 {
+        let sequence = self.next_sequence;
+        self.next_sequence = sequence.saturating_add(1);
+        sequence
+    }
+
+    /// Puts a message in flight and answers its packet identifier, which no other message in flight has.
+    pub(crate) fn send(&mut self, sequence: u64, message: Option<Arc<Message>>) -> PacketId {
+        let mut counter = self.next_counter;
+        let mut packet_id = packet_id(counter);
+        // Identifiers wrap after 65,535. Only then can one still be taken, by a message that was never acknowledged.
+        let oldest = self
+            .in_flight
+            .front()
+            .map_or(counter, |first| first.counter);
+        if counter.saturating_sub(oldest) >= 65_535 {
+            while self
+                .in_flight
+                .iter()
+                .any(|sent| sent.packet_id == packet_id)
+            {
+                counter = counter.saturating_add(1);
+                packet_id = self::packet_id(counter);
+            }
+        }
+        self.next_counter = counter.saturating_add(1);
+        self.in_flight.push_back(InFlight {
+            counter,
+            packet_id,
+            sequence,
+            message,
+        });
+        packet_id
+    }
+
+    /// The client acknowledged this packet; answers its sequence number if it was in flight.
+    pub(crate) fn acknowledged(&mut self, packet_id: PacketId) -> Option<u64> {
+        let at = self
+            .in_flight
+            .iter()
+            .position(|sent| sent.packet_id == packet_id)?;
+        self.in_flight.remove(at).map(|sent| sent.sequence)
+    }
+
+    /// Adds a message at the end of the queue.
+    pub(crate) fn enqueue(&mut self, queued: Queued, memory: &Memory) -> Result<(), QueueFull> {
+        let bytes = self
+            .queued_bytes
+            .saturating_add(queued.message.payload.len());
+        if self.queue.len() >= memory.queued_messages || bytes > memory.queued_bytes {
+            return Err(QueueFull);
+        }
+        self.queued_bytes = bytes;
+        self.queue.push_back(queued);
+        Ok(())
+    }
+
+    /// Puts a stored message back, whatever the bounds are today.
+    pub(crate) fn restore(&mut self, queued: Queued) {
+        self.next_sequence = self.next_sequence.max(queued.sequence.saturating_add(1));
+        self.queued_bytes = self
+            .queued_bytes
+            .saturating_add(queued.message.payload.len());
+        self.queue.push_back(queued);
+    }
+
+    pub(crate) fn dequeue(&mut self) -> Option<Queued> {
+        let queued = self.queue.pop_front()?;
+        self.queued_bytes = self
+            .queued_bytes
+            .saturating_sub(queued.message.payload.len());
+        if self.queue.is_empty() {
+            self.overflowed = false;
+            // A queue that was long must not keep its memory.
+            self.queue = VecDeque::new();
+        }
+        Some(queued)
+    }
+
+    /// Removes what is expired; answers the sequence numbers.
+    pub(crate) fn purge(&mut self, unix: Millis) -> Vec<u64> {
+        let mut gone = Vec::new();
+        let mut freed: usize = 0;
+        self.queue.retain(|queued| {
+            let expired = queued.message.is_expired(unix);
+            if expired {
+                gone.push(queued.sequence);
+                freed = freed.saturating_add(queued.message.payload.len());
+            }
+            !expired
+        });
+        self.queued_bytes = self.queued_bytes.saturating_sub(freed);
+        gone
+    }
+
+    /// Takes one message out of the queue; not one in flight.
+    pub(crate) fn discard(&mut self, sequence: u64) {
+        if let Ok(at) = self
+            .queue
+            .binary_search_by_key(&sequence, |queued| queued.sequence)
+            && let Some(queued) = self.queue.remove(at)
+        {
+            self.queued_bytes = self
+                .queued_bytes
+                .saturating_sub(queued.message.payload.len());
+        }
+    }
+
+    /// The stored message with this sequence number, queued or in flight.
+    pub(crate) fn message(&self, sequence: u64) -> Option<(&Message, QoS, bool)> {
+        if let Ok(at) = self
+            .in_flight
+            .binary_search_by_key(&sequence, |sent| sent.sequence)
+        {
+            let message = self.in_flight.get(at)?.message.as_deref()?;
+            return Some((message, QoS::AtLeastOnce, false));
+        }
+        let at = self
+            .queue
+            .binary_search_by_key(&sequence, |queued| queued.sequence)
+            .ok()?;
+        self.queue
+            .get(at)
+            .map(|queued| (&*queued.message, queued.qos, queued.retained))
+    }
+
+    /// The connection is gone: what was in flight waits again, before everything that waited already. It will be
+    /// sent with another packet identifier (`B-6`).
+    pub(crate) fn detach(&mut self, unix: Millis) {
+        self.connection = None;
+        self.disconnected = unix;
+        while let Some(sent) = self.in_flight.pop_back() {
+            if let Some(message) = sent.message {
+                self.queued_bytes = self.queued_bytes.saturating_add(message.payload.len());
+                self.queue.push_front(Queued {
+                    sequence: sent.sequence,
+                    message,
+                    qos: QoS::AtLeastOnce,
+                    retained: false,
+                });
+            }
+        }
+        self.in_flight = VecDeque::new();
+    }
+
+    /// The sequence numbers of everything it holds.
+    pub(crate) fn sequences(&self) -> impl Iterator<Item = u64> {
+        let sent = self.in_flight.iter().map(|sent| sent.sequence);
+        sent.chain(self.queue.iter().map(|queued| queued.sequence))
+    }
+}
+
+fn packet_id(counter: u64) -> PacketId {
+    let value = u16::try_from(counter % 65_535)
+        .unwrap_or(0)
+        .saturating_add(1);
+    PacketId::new(value).unwrap_or(PacketId::FIRST)
+}

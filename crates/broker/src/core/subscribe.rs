@@ -1,0 +1,345 @@
+//! SUBSCRIBE and UNSUBSCRIBE (`B-4`, `B-30` to `B-39`, `B-54`).
+//!
+//! All filters of a packet are judged before any takes effect, because MQTT 3.1.1 closes the connection on a
+//! denied one.
+
+use std::sync::Arc;
+
+use thingwire_mqtt::{
+    Property, QoS, ReasonCode, RetainHandling, Subscribe, SubscribeFilter, Unsubscribe, Version,
+    topic,
+};
+
+use super::Core;
+use super::acknowledge::Ack;
+use super::connection::denial;
+use super::disconnect::Ending;
+use super::durable::Change;
+use super::publish::slashes;
+use super::routes::has_wildcard;
+use super::slab::Key;
+use super::violation::property_violation;
+use crate::{Action, DisconnectReason, Event, Now};
+
+/// What becomes of one filter.
+enum Verdict {
+    Grant(QoS),
+    /// MQTT 5's code; MQTT 3.1.1 gets 0x80.
+    Fail(ReasonCode, String),
+    /// MQTT 5 gets the code, MQTT 3.1.1 is closed.
+    FailOrClose(ReasonCode, String, DisconnectReason),
+    /// Both are closed; MQTT 5 with this code.
+    Close(ReasonCode, String),
+}
+
+impl Core {
+    pub(super) fn subscribe(&mut self, now: Now, key: Key, subscribe: &Subscribe<'_>) {
+        let Some(connected) = self
+            .connections
+            .get_mut(key)
+            .and_then(|connection| connection.connected.as_deref_mut())
+        else {
+            return;
+        };
+        connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
+        let (version, session_key) = (connected.version, connected.session);
+        if subscribe
+            .properties
+            .iter()
+            .any(|one| matches!(one, Property::SubscriptionIdentifier(_)))
+        {
+            let code = ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
+            self.violate(now, key, code, "B-36: a subscription identifier");
+            return;
+        }
+        if let Some((code, detail)) = property_violation(subscribe.properties, &self.rules) {
+            self.violate(now, key, code, detail);
+            return;
+        }
+        let count = subscribe.filters.len();
+        if count > self.rules.filters_per_packet {
+            let detail = format!("B-30: {count} filters in one SUBSCRIBE, at most 8 are allowed");
+            self.violate(now, key, ReasonCode::QUOTA_EXCEEDED, &detail);
+            return;
+        }
+
+        let mut codes = Vec::with_capacity(count);
+        let mut granted: Vec<(SubscribeFilter<'_>, QoS)> = Vec::new();
+        let mut reason = None;
+        let mut room = self.rules.subscriptions.saturating_sub(
+            self.sessions
+                .get(session_key)
+                .map_or(0, |session| session.subscriptions.len()),
+        );
+        for filter in &subscribe.filters {
+            let mut verdict = self.judge_filter(key, &filter);
+            let exists = self.has_subscription(session_key, filter.filter)
+                || granted
+                    .iter()
+                    .any(|(other, _)| other.filter == filter.filter);
+            if matches!(verdict, Verdict::Grant(_)) && !exists {
+                if room == 0 {
+                    let detail = "B-31: more than 50 subscriptions".to_owned();
+                    verdict = Verdict::Fail(ReasonCode::QUOTA_EXCEEDED, detail);
+                }
+                room = room.saturating_sub(1);
+            }
+            match (verdict, version) {
+                (Verdict::Grant(qos), _) => {
+                    codes.push(qos.bits());
+                    granted.push((filter, qos));
+                }
+                (Verdict::Fail(code, detail), _)
+                | (Verdict::FailOrClose(code, detail, _), Version::V5) => {
+                    self.tell_filter(key, code, &detail);
+                    codes.push(if version == Version::V5 { code.0 } else { 0x80 });
+                    reason = reason.or(Some(detail));
+                }
+                (Verdict::FailOrClose(code, detail, why), Version::V311) => {
+                    self.tell_filter(key, code, &detail);
+                    self.end_connection(now, key, &Ending::new(why, &detail));
+                    return;
+                }
+                (Verdict::Close(code, detail), _) => {
+                    self.violate(now, key, code, &detail);
+                    return;
+                }
+            }
+        }
+        self.grant(now, key, session_key, subscribe, codes, granted, reason);
+    }
+
+    fn judge_filter(&self, key: Key, asked: &SubscribeFilter<'_>) -> Verdict {
+        let filter = asked.filter;
+        let Some(connected) = self
+            .connections
+            .get(key)
+            .and_then(|connection| connection.connected.as_deref())
+        else {
+            return Verdict::Fail(ReasonCode::UNSPECIFIED_ERROR, String::new());
+        };
+        let qos = match (asked.qos, connected.version) {
+            (QoS::ExactlyOnce, Version::V5) if !self.config.choices.strict_qos2_subscribe => {
+                // `B-4`: Maximum QoS 1 lets a server grant 1.
+                self.tell_violation(key, "B-4: SUBSCRIBE with QoS 2 is granted QoS 1");
+                QoS::AtLeastOnce
+            }
+            (QoS::ExactlyOnce, _) => {
+                let detail = "B-4: a SUBSCRIBE with QoS 2".to_owned();
+                return Verdict::Close(ReasonCode::QOS_NOT_SUPPORTED, detail);
+            }
+            (qos, _) => qos,
+        };
+        let invalid = ReasonCode::TOPIC_FILTER_INVALID;
+        if !topic::is_valid_filter(filter) {
+            return Verdict::Fail(invalid, format!("B-33: `{filter}` is not a topic filter"));
+        }
+        if filter.starts_with("$share/") {
+            let code = ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
+            let detail = format!("B-67: shared subscriptions do not exist here yet: `{filter}`");
+            return Verdict::Fail(code, detail);
+        }
+        if filter.len() > self.rules.topic_len || slashes(filter) > self.rules.topic_slashes {
+            let (len, depth) = (filter.len(), slashes(filter));
+            let detail = format!("B-32: the filter `{filter}` has {len} bytes and {depth} slashes");
+            return Verdict::Fail(invalid, detail);
+        }
+        if let Some(explanation) = denial(connected.permissions.decide(Action::Subscribe, filter)) {
+            self.observer.event(Event::Refused {
+                client: &connected.client,
+                action: Action::Subscribe,
+                resource: filter,
+                explanation: &explanation,
+            });
+            let code = ReasonCode::NOT_AUTHORIZED;
+            if self.config.choices.suback_0x80_on_deny {
+                return Verdict::Fail(code, explanation);
+            }
+            return Verdict::FailOrClose(code, explanation, DisconnectReason::AuthError);
+        }
+        // After the policy (`B-82`).
+        if filter.starts_with('$') && !(self.config.reserved.subscribe)(filter) {
+            let detail = format!("B-35: `{filter}` is not a reserved topic for subscribing");
+            return Verdict::FailOrClose(invalid, detail, DisconnectReason::ClientError);
+        }
+        Verdict::Grant(qos)
+    }
+
+    /// A denial was told when it was decided; the rest is told here.
+    fn tell_filter(&self, key: Key, code: ReasonCode, detail: &str) {
+        if code != ReasonCode::NOT_AUTHORIZED {
+            self.tell_violation(key, detail);
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the outcome of one SUBSCRIBE")]
+    fn grant(
+        &mut self,
+        now: Now,
+        key: Key,
+        session_key: Key,
+        subscribe: &Subscribe<'_>,
+        codes: Vec<u8>,
+        granted: Vec<(SubscribeFilter<'_>, QoS)>,
+        reason: Option<String>,
+    ) {
+        let mut added = Vec::new();
+        let mut is_new: Vec<bool> = Vec::with_capacity(granted.len());
+        let mut durable = false;
+        for (filter, qos) in &granted {
+            let Some(session) = self.sessions.get_mut(session_key) else {
+                return;
+            };
+            let known = session.subscriptions.get_key_value(filter.filter);
+            let name = known.map_or_else(|| filter.filter.into(), |(name, _)| Arc::clone(name));
+            let before = session.subscriptions.insert(Arc::clone(&name), *qos);
+            is_new.push(before.is_none());
+            if before.is_none() {
+                added.push(Arc::clone(&name));
+            }
+            if before != Some(*qos) {
+                durable |= session.is_persistent() && self.journal.enabled;
+                if session.is_persistent() {
+                    let number = session.number;
+                    let filter = Arc::clone(&name);
+                    self.journal.push(Change::Subscription {
+                        session: session_key,
+                        number,
+                        filter,
+                    });
+                }
+                self.routes.insert(&name, session_key, *qos);
+                self.topics.forget(&name);
+            }
+        }
+        let Some(connected) = self
+            .connections
+            .get(key)
+            .and_then(|connection| connection.connected.as_deref())
+        else {
+            return;
+        };
+        if !granted.is_empty() {
+            let filters: Vec<_> = granted.iter().map(|(filter, _)| filter.filter).collect();
+            self.observer.event(Event::Subscribed {
+                client: &connected.client,
+                filters: &filters,
+            });
+        }
+        let reason = reason.and_then(|reason| {
+            self.fitting_reason(connected, reason, codes.len().saturating_add(8))
+        });
+        let packet_id = subscribe.packet_id;
+        self.acknowledge(
+            key,
+            Ack::Subscribe {
+                packet_id,
+                codes,
+                reason,
+                added,
+            },
+            durable,
+        );
+
+        for ((filter, qos), is_new) in granted.iter().zip(is_new) {
+            self.send_retained(now, session_key, filter, *qos, is_new);
+        }
+    }
+
+    /// `B-37`: only for filters without wildcards.
+    fn send_retained(
+        &mut self,
+        now: Now,
+        session: Key,
+        filter: &SubscribeFilter<'_>,
+        qos: QoS,
+        is_new: bool,
+    ) {
+        let wanted = match filter.retain_handling {
+            _ if !self.config.choices.retain_handling => true,
+            RetainHandling::SendAtSubscribe => true,
+            RetainHandling::SendIfNew => is_new,
+            RetainHandling::DoNotSend => false,
+        };
+        if wanted
+            && !has_wildcard(filter.filter)
+            && let Some(message) = self.retained_message(now, filter.filter)
+        {
+            self.deliver_retained(now, session, &message, qos);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, now: Now, key: Key, unsubscribe: &Unsubscribe<'_>) {
+        let Some(connected) = self
+            .connections
+            .get(key)
+            .and_then(|connection| connection.connected.as_deref())
+        else {
+            return;
+        };
+        let session_key = connected.session;
+        if let Some((code, detail)) = property_violation(unsubscribe.properties, &self.rules) {
+            self.violate(now, key, code, detail);
+            return;
+        }
+        let count = unsubscribe.filters.len();
+        if count > self.rules.filters_per_packet {
+            let detail = format!("B-30: {count} filters in one UNSUBSCRIBE, at most 8 are allowed");
+            self.violate(now, key, ReasonCode::QUOTA_EXCEEDED, &detail);
+            return;
+        }
+        let mut durable = false;
+        let mut codes = Vec::with_capacity(count);
+        let mut filters = Vec::with_capacity(count);
+        for filter in &unsubscribe.filters {
+            if topic::is_valid_filter(filter) {
+                durable |= self.unsubscribe_filter(session_key, filter);
+                // 0x11, no subscription existed, is not used (`B-39`).
+                codes.push(ReasonCode::SUCCESS.0);
+                filters.push(filter);
+            } else {
+                codes.push(ReasonCode::TOPIC_FILTER_INVALID.0);
+            }
+        }
+        if let Some(connected) = self
+            .connections
+            .get(key)
+            .and_then(|connection| connection.connected.as_deref())
+            && !filters.is_empty()
+        {
+            self.observer.event(Event::Unsubscribed {
+                client: &connected.client,
+                filters: &filters,
+            });
+        }
+        let packet_id = unsubscribe.packet_id;
+        self.acknowledge(key, Ack::Unsubscribe { packet_id, codes }, durable);
+    }
+
+    /// Removes one subscription. Answers whether the store must know.
+    pub(super) fn unsubscribe_filter(&mut self, session_key: Key, filter: &str) -> bool {
+        let Some(session) = self.sessions.get_mut(session_key) else {
+            return false;
+        };
+        let Some((filter, _)) = session.subscriptions.remove_entry(filter) else {
+            return false;
+        };
+        let (number, is_persistent) = (session.number, session.is_persistent());
+        self.routes.remove(&filter, session_key);
+        self.topics.forget(&filter);
+        if is_persistent {
+            self.journal.push(Change::Subscription {
+                session: session_key,
+                number,
+                filter,
+            });
+        }
+        is_persistent && self.journal.enabled
+    }
+
+    fn has_subscription(&self, session: Key, filter: &str) -> bool {
+        self.sessions
+            .get(session)
+            .is_some_and(|session| session.subscriptions.contains_key(filter))
+    }
+}

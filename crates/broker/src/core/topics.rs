@@ -1,0 +1,171 @@
+//! Topics that were published to lately, each with its subscribers and what was decided about them.
+//!
+//! A device publishes to the same few topics again and again: what routing and the policy said the first time
+//! stands here until a subscription or a policy changes. The memory is bounded; when it is full, all is
+//! forgotten and learnt again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use thingwire_mqtt::QoS;
+
+use super::routes::{Routes, Subscriber};
+use super::slab::Key;
+
+/// A topic of the table, while `epoch` is the table's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TopicRef {
+    epoch: u32,
+    index: u32,
+}
+
+impl TopicRef {
+    pub(crate) const fn epoch(self) -> u32 {
+        self.epoch
+    }
+
+    pub(crate) const fn index(self) -> u32 {
+        self.index
+    }
+}
+
+/// One subscriber of a topic and whether it may receive it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Match {
+    pub(crate) session: Key,
+    pub(crate) qos: QoS,
+    /// `Connected::stamp` for which `allowed` was decided; 0 is no stamp.
+    pub(crate) stamp: u64,
+    pub(crate) allowed: bool,
+}
+
+struct Entry {
+    name: Arc<str>,
+    /// `Topics::generation` when `matches` was made; 0 when it must be made again.
+    made: u64,
+    matches: Vec<Match>,
+}
+
+/// The table.
+pub(crate) struct Topics {
+    by_name: HashMap<Arc<str>, u32>,
+    entries: Vec<Entry>,
+    epoch: u32,
+    /// Grows when a wildcard subscription changes, which may concern any topic.
+    generation: u64,
+    topics_max: usize,
+    matches: usize,
+    scratch: Vec<Subscriber>,
+}
+
+/// Subscribers that are remembered over all topics.
+const MATCHES_MAX: usize = 1_000_000;
+
+impl Topics {
+    pub(crate) fn new(topics_max: usize) -> Self {
+        Self {
+            by_name: HashMap::new(),
+            entries: Vec::new(),
+            epoch: 0,
+            generation: 1,
+            topics_max: topics_max.max(1),
+            matches: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// The place of a topic; makes one.
+    pub(crate) fn intern(&mut self, topic: &str) -> TopicRef {
+        if let Some(index) = self.by_name.get(topic) {
+            return TopicRef {
+                epoch: self.epoch,
+                index: *index,
+            };
+        }
+        if self.entries.len() >= self.topics_max || self.matches > MATCHES_MAX {
+            self.by_name.clear();
+            self.entries.clear();
+            self.matches = 0;
+            self.epoch = self.epoch.wrapping_add(1);
+        }
+        let index = u32::try_from(self.entries.len()).unwrap_or(u32::MAX);
+        let name: Arc<str> = topic.into();
+        self.by_name.insert(Arc::clone(&name), index);
+        self.entries.push(Entry {
+            name,
+            made: 0,
+            matches: Vec::new(),
+        });
+        TopicRef {
+            epoch: self.epoch,
+            index,
+        }
+    }
+
+    /// The place of a topic that has one.
+    pub(crate) fn find(&self, topic: &str) -> Option<TopicRef> {
+        let index = *self.by_name.get(topic)?;
+        Some(TopicRef {
+            epoch: self.epoch,
+            index,
+        })
+    }
+
+    /// The topic's name, unless the table has forgotten it.
+    pub(crate) fn name(&self, topic: TopicRef) -> Option<&Arc<str>> {
+        self.entry(topic).map(|entry| &entry.name)
+    }
+
+    /// Lends out the subscribers of a topic; give them back with [`give_back`](Self::give_back).
+    pub(crate) fn take_matches(&mut self, topic: TopicRef, routes: &Routes) -> Vec<Match> {
+        if topic.epoch != self.epoch {
+            return Vec::new();
+        }
+        let Some(entry) = self.entries.get_mut(topic.index as usize) else {
+            return Vec::new();
+        };
+        if entry.made != self.generation {
+            self.scratch.clear();
+            routes.collect(&entry.name, &mut self.scratch);
+            self.matches = self.matches.saturating_sub(entry.matches.len());
+            entry.matches.clear();
+            entry.matches.extend(self.scratch.iter().map(|found| Match {
+                session: found.session,
+                qos: found.qos,
+                stamp: 0,
+                allowed: false,
+            }));
+            self.matches = self.matches.saturating_add(entry.matches.len());
+            entry.made = self.generation;
+        }
+        std::mem::take(&mut entry.matches)
+    }
+
+    /// Takes the list back, with the decisions that were added.
+    pub(crate) fn give_back(&mut self, topic: TopicRef, matches: Vec<Match>) {
+        if topic.epoch == self.epoch
+            && let Some(entry) = self.entries.get_mut(topic.index as usize)
+        {
+            entry.matches = matches;
+        }
+    }
+
+    /// A subscription to this filter was added, changed or removed.
+    pub(crate) fn forget(&mut self, filter: &str) {
+        if super::routes::has_wildcard(filter) {
+            self.generation = self.generation.saturating_add(1);
+        } else if let Some(index) = self.by_name.get(filter)
+            && let Some(entry) = self.entries.get_mut(*index as usize)
+        {
+            entry.made = 0;
+        }
+    }
+
+    fn entry(&self, topic: TopicRef) -> Option<&Entry> {
+        if topic.epoch == self.epoch {
+            self.entries.get(topic.index as usize)
+        } else {
+            None
+        }
+    }
+}
