@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::HeaderValue;
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use serde_json::Value;
 
@@ -265,6 +265,9 @@ async fn answer_request(State(state): State<ApiState>, request: Request) -> Resp
 }
 
 async fn serve(state: ApiState, request: Request) -> Result<(&'static str, Value), ApiError> {
+    if is_cross_origin(request.headers()) {
+        return Err(ApiError::cross_origin());
+    }
     let method = request.method().as_str();
     let path = request.uri().path();
     let found = OPERATIONS
@@ -284,4 +287,18 @@ async fn serve(state: ApiState, request: Request) -> Result<(&'static str, Value
             ApiError::internal()
         })??;
     Ok((name, body))
+}
+
+/// Whether a browser sends this for a page that did not come from here. Such a page cannot read the answer, but
+/// what it asks for would be done, without any credentials. AWS's command line and SDKs send no `Origin`.
+fn is_cross_origin(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else {
+        return false;
+    };
+    let own = headers.get(header::HOST).map(HeaderValue::as_bytes);
+    let scheme = [&b"http://"[..], b"https://"];
+    let host = scheme
+        .iter()
+        .find_map(|scheme| origin.as_bytes().strip_prefix(*scheme));
+    host.is_none() || host != own
 }

@@ -18,8 +18,10 @@ pub(super) fn health(state: &ApiState, _call: &Call) -> Result<Value, ApiError> 
     }))
 }
 
-/// The latest refusals, newest last; only those of a client id or a certificate, if one is given.
+/// The latest refusals, oldest first; only those of a client id or a certificate, if one is given.
 pub(super) fn refusals(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
-    let _ = (state, call.query("clientId"), call.query("certificateId"));
-    Ok(json!({ "refusals": [] }))
+    let refusals = state
+        .refusals
+        .list(call.query("clientId"), call.query("certificateId"));
+    Ok(json!({ "refusals": refusals }))
 }

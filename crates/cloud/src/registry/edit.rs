@@ -106,6 +106,21 @@ impl Edit {
         })
     }
 
+    /// Whether a decision about some client may be another after it. What nothing is attached to yet decides nothing.
+    pub(super) fn alters_decisions(&self, before: &State) -> bool {
+        match self {
+            Self::PutThing(thing) => before.principals_of.contains_key(&thing.name),
+            Self::PutPolicy(policy) => before.targets_of.contains_key(&policy.name),
+            Self::PutCertificate(certificate) => before.certificates.contains_key(&certificate.id),
+            Self::DeleteThing(_) | Self::DeletePolicy(_) => false,
+            Self::DeleteCertificate(_)
+            | Self::AttachPolicy { .. }
+            | Self::DetachPolicy { .. }
+            | Self::AttachThing { .. }
+            | Self::DetachThing { .. } => true,
+        }
+    }
+
     /// Its effect.
     pub(super) fn apply(self, state: &mut State) {
         match self {

@@ -109,7 +109,12 @@ impl Registry {
         decide: impl FnOnce(&State) -> Result<(Vec<Edit>, T), RegistryError>,
     ) -> Result<T, RegistryError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let (edits, answer) = decide(&self.read())?;
+        let (edits, answer, alters) = {
+            let state = self.read();
+            let (edits, answer) = decide(&state)?;
+            let alters = edits.iter().any(|edit| edit.alters_decisions(&state));
+            (edits, answer, alters)
+        };
         if edits.is_empty() {
             return Ok(answer);
         }
@@ -121,7 +126,9 @@ impl Registry {
                 edit.apply(&mut state);
             }
         }
-        self.generation.fetch_add(1, Ordering::Release);
+        if alters {
+            self.generation.fetch_add(1, Ordering::Release);
+        }
         Ok(answer)
     }
 

@@ -6,13 +6,24 @@ use thingwire_policy::Document;
 
 use super::{AttachmentType, Certificate, Registry, Thing};
 
-/// The thing that a client's thing variables speak of, and how its certificate is attached to it.
+/// Things beyond the deciding one that a [`Standing`] names, so that a refusal can say what the certificate is attached to.
+const OTHERS: usize = 5;
+
+/// A thing, as seen from one certificate.
 #[derive(Clone, Debug)]
 pub struct AttachedThing {
     /// The thing.
     pub thing: Arc<Thing>,
-    /// How the certificate is attached to it; none for the thing named like the client id, but not attached.
+    /// How the certificate is attached to it; none if it is not.
     pub attachment: Option<AttachmentType>,
+}
+
+impl AttachedThing {
+    /// Whether the certificate belongs to this thing only (`C-54`).
+    #[must_use]
+    pub fn is_exclusive(&self) -> bool {
+        self.attachment == Some(AttachmentType::ExclusiveThing)
+    }
 }
 
 /// One consistent reading of the registry about one client.
@@ -22,8 +33,9 @@ pub struct Standing {
     pub certificate: Option<Arc<Certificate>>,
     /// The policies attached to the certificate, by name, each with its operative document or why it cannot be read.
     pub policies: Vec<(String, Result<Arc<Document>, String>)>,
-    /// The thing, by `C-41`: that of an exclusive attachment whatever the client id, else the one named like the client id.
-    pub thing: Option<AttachedThing>,
+    /// The thing named like the client id, attached or not; then things that the certificate is attached to: the exclusive
+    /// one, if there is one, or some of them. `C-41` picks the thing of the connection from these.
+    pub things: Vec<AttachedThing>,
 }
 
 impl Registry {
@@ -44,21 +56,27 @@ impl Registry {
                 (name.clone(), document)
             })
             .collect();
-        let attached = state.things_of.get(certificate_id);
-        let exclusive = attached
+        let attachments = state.things_of.get(certificate_id);
+        // An exclusive attachment is the only one, so it is always among the first.
+        let others = attachments
             .into_iter()
-            .flatten()
-            .find(|(_, kind)| **kind == AttachmentType::ExclusiveThing)
-            .map(|(name, _)| name.as_str());
-        let name = exclusive.unwrap_or(client_id);
-        let thing = state.things.get(name).map(|thing| AttachedThing {
-            thing: Arc::clone(thing),
-            attachment: attached.and_then(|things| things.get(name)).copied(),
-        });
+            .flat_map(|things| things.keys())
+            .map(String::as_str)
+            .filter(|name| *name != client_id)
+            .take(OTHERS);
+        let things = std::iter::once(client_id)
+            .chain(others)
+            .filter_map(|name| {
+                Some(AttachedThing {
+                    thing: Arc::clone(state.things.get(name)?),
+                    attachment: attachments.and_then(|things| things.get(name)).copied(),
+                })
+            })
+            .collect();
         Standing {
             certificate: state.certificates.get(certificate_id).cloned(),
             policies,
-            thing,
+            things,
         }
     }
 }

@@ -41,13 +41,12 @@ impl Held {
     }
 }
 
-/// A change is visible, and counted, when its batch is on disk and not before; one that failed never.
+/// A change is visible when its batch is on disk and not before; one that failed never.
 #[test]
 fn durable_then_visible_then_answered() {
     let held = Arc::new(Held::default());
     let registry =
         Registry::open(Arc::clone(&held) as Arc<dyn Store>, place()).expect("an empty registry");
-    let before = registry.generation();
     for (disk, visible) in [
         (Err(StoreError::Damaged("no".to_owned())), false),
         (Ok(()), true),
@@ -59,12 +58,10 @@ fn durable_then_visible_then_answered() {
                 registry.thing("a").is_err(),
                 "visible before it was durable"
             );
-            assert_eq!(registry.generation(), before);
             done(disk);
             assert_eq!(change.join().expect("no panic").is_ok(), visible);
         });
         assert_eq!(registry.thing("a").is_ok(), visible);
-        assert_eq!(registry.generation() > before, visible);
     }
 }
 

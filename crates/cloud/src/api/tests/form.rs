@@ -141,6 +141,29 @@ async fn a_signature_is_not_judged() {
     }
 }
 
+/// A page of another origin cannot make the browser of this computer change anything; our own pages can.
+#[tokio::test]
+async fn a_web_page_of_another_origin_is_refused() {
+    let api = Api::new();
+    for (origin, served) in [
+        ("https://evil.example", false),
+        ("http://127.0.0.1:4567", false),
+        ("null", false),
+        ("http://127.0.0.1:4566", true),
+    ] {
+        let request = Request::post("/things/a")
+            .header("host", "127.0.0.1:4566")
+            .header("origin", origin)
+            .body(Body::empty());
+        let reply = api.send(request.expect("a request")).await;
+        if served {
+            assert_eq!(reply.status, 200, "{origin}");
+        } else {
+            reply.is(401, "UnauthorizedException");
+        }
+    }
+}
+
 /// What was answered with success is there after a restart; the registry is the same in every answer.
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
@@ -203,7 +226,7 @@ async fn everything_is_there_after_a_restart() {
 #[tokio::test]
 async fn a_disk_that_refuses() {
     let api = Api::new();
-    api.ok("POST", "/things/a", Value::Null).await;
+    let (arn, _) = api.device("p", "a").await;
     let generation = api.registry.generation();
     api.disk.fail_writes(Some(std::io::ErrorKind::StorageFull));
     let message = api
@@ -225,8 +248,18 @@ async fn a_disk_that_refuses() {
     )
     .await;
     api.ok("GET", "/things/a", Value::Null).await;
+    let detach = json!({ "target": arn });
+    api.refused(
+        "POST",
+        "/target-policies/p",
+        detach.clone(),
+        503,
+        "ServiceUnavailableException",
+    )
+    .await;
     assert_eq!(api.registry.generation(), generation);
     api.disk.fail_writes(None);
     api.ok("POST", "/things/b", Value::Null).await;
+    api.ok("POST", "/target-policies/p", detach).await;
     assert!(api.registry.generation() > generation);
 }

@@ -1,0 +1,178 @@
+//! The only bridge between broker and policy: who a client is, which policies apply to it, what they say.
+//!
+//! A client's policies are those of its certificate (`C-8`; thing groups are not there yet), its thing is that of `C-41`. They are
+//! compiled once per connection and again when the registry's generation grew, so a change takes effect at once (`C-11`). What
+//! cannot be decided is denied: an unregistered or inactive certificate, a stored policy that cannot be read.
+
+mod holder;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use thingwire_broker::{Action, AllowAll, Authorize, Client, Decision, Permissions};
+use thingwire_policy as policy;
+use thingwire_policy::{Context, Outcome, PolicySet, Request};
+
+use crate::registry::{AttachedThing, Certificate, CertificateStatus, Registry, Standing};
+use holder::Names;
+
+/// The principal of clients of the plaintext listener, which is a tool without policies (`A-8`). No certificate id is like it.
+pub const PLAINTEXT_PRINCIPAL: &str = "plaintext";
+
+/// Certificates whose names are kept; beyond that they are read again. Some hundred bytes each.
+const KEPT_NAMES: usize = 10_000;
+
+/// Decides by the registry's certificates, things and policies.
+#[derive(Debug)]
+pub struct Authorizer {
+    registry: Arc<Registry>,
+    /// Certificate id → what its subject and issuer say. An id is the hash of the certificate, so this cannot grow old.
+    names: Mutex<HashMap<String, Arc<Names>>>,
+}
+
+impl Authorizer {
+    /// One that asks this registry.
+    #[must_use]
+    pub fn new(registry: Arc<Registry>) -> Self {
+        Self {
+            registry,
+            names: Mutex::default(),
+        }
+    }
+
+    /// Everything that policies may ask about a client (`C-36` to `C-42`).
+    fn context(
+        &self,
+        client: &Client,
+        certificate: &Certificate,
+        things: &[AttachedThing],
+    ) -> Context {
+        let place = self.registry.place();
+        let names = self.names(certificate);
+        let mut context = Context::new(&place.region, &place.account_id);
+        context.client_id = Some(client.client_id.to_string());
+        context.certificate_id = Some(certificate.id.clone());
+        context.certificate_serial_number = names.serial_number.clone();
+        context.subject = names.subject.clone();
+        context.issuer = names.issuer.clone();
+        context.source_ip = Some(client.address.ip());
+        context.domain_name = client.server_name.as_deref().map(str::to_owned);
+        context.persistent = client.persistent;
+        context.last_will_topic = client.will_topic.as_deref().map(str::to_owned);
+        context.things = things.iter().map(as_policy_thing).collect();
+        context
+    }
+
+    fn names(&self, certificate: &Certificate) -> Arc<Names> {
+        let mut kept = self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(names) = kept.get(&certificate.id) {
+            return Arc::clone(names);
+        }
+        if kept.len() >= KEPT_NAMES {
+            kept.clear();
+        }
+        let names = Arc::new(Names::read(&certificate.pem));
+        kept.insert(certificate.id.clone(), Arc::clone(&names));
+        names
+    }
+}
+
+fn as_policy_thing(attached: &AttachedThing) -> policy::Thing {
+    policy::Thing {
+        name: attached.thing.name.clone(),
+        // Thing types are not there yet.
+        type_name: None,
+        attributes: attached
+            .thing
+            .attributes
+            .iter()
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect(),
+        attached: attached.attachment.is_some(),
+        exclusive: attached.is_exclusive(),
+    }
+}
+
+impl Authorize for Authorizer {
+    fn generation(&self) -> u64 {
+        self.registry.generation()
+    }
+
+    fn permissions(&self, client: &Client) -> Arc<dyn Permissions> {
+        if &*client.principal == PLAINTEXT_PRINCIPAL {
+            return Arc::new(AllowAll);
+        }
+        let Standing {
+            certificate,
+            policies,
+            things,
+        } = self.registry.standing(&client.principal, &client.client_id);
+        let Some(certificate) = certificate else {
+            return Nothing::because(format!(
+                "certificate `{}` is not registered",
+                client.principal
+            ));
+        };
+        if certificate.status != CertificateStatus::Active {
+            return Nothing::because(format!(
+                "certificate `{}` is {}, not ACTIVE",
+                certificate.id,
+                certificate.status.name()
+            ));
+        }
+        let mut documents = Vec::with_capacity(policies.len());
+        for (name, document) in &policies {
+            match document {
+                Ok(document) => documents.push((name.as_str(), document.as_ref())),
+                Err(error) => {
+                    return Nothing::because(format!(
+                        "policy `{name}` cannot be read, so its clients are denied everything: {error}"
+                    ));
+                }
+            }
+        }
+        let context = self.context(client, &certificate, &things);
+        Arc::new(Compiled(PolicySet::compile(documents, &context)))
+    }
+}
+
+/// What the policies allow one client.
+struct Compiled(PolicySet);
+
+impl Permissions for Compiled {
+    fn decide(&self, action: Action, resource: &str) -> Decision {
+        let (action, kind) = match action {
+            Action::Connect => (policy::Action::Connect, "client/"),
+            Action::Publish => (policy::Action::Publish, "topic/"),
+            Action::RetainPublish => (policy::Action::RetainPublish, "topic/"),
+            Action::Receive => (policy::Action::Receive, "topic/"),
+            Action::Subscribe => (policy::Action::Subscribe, "topicfilter/"),
+        };
+        let resource = format!("{kind}{resource}");
+        let request = Request::default();
+        match self.0.decide(action, &resource, &request).outcome {
+            Outcome::Allowed => Decision::Allow,
+            Outcome::ImplicitDeny | Outcome::ExplicitDeny => {
+                Decision::Deny(self.0.explain(action, &resource, &request).to_string())
+            }
+        }
+    }
+}
+
+/// Nothing is allowed, for one reason.
+struct Nothing(String);
+
+impl Nothing {
+    fn because(reason: String) -> Arc<dyn Permissions> {
+        Arc::new(Self(reason))
+    }
+}
+
+impl Permissions for Nothing {
+    fn decide(&self, _action: Action, _resource: &str) -> Decision {
+        Decision::Deny(self.0.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests;
