@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType, SignatureAlgorithm,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, SanType, SignatureAlgorithm,
 };
 use rustls::pki_types::ServerName;
 use serde::{Deserialize, Serialize};
@@ -73,10 +73,14 @@ pub enum AccountError {
         wanted: String,
     },
     /// The stored account was written by a newer program.
-    #[error("the account has format {0}, this program knows up to {FORMAT}; use the newer thingwire, or another --data-dir")]
+    #[error(
+        "the account has format {0}, this program knows up to {FORMAT}; use the newer thingwire, or another --data-dir"
+    )]
     Newer(u32),
     /// The stored account cannot be understood.
-    #[error("the account in the data folder is damaged: {0}; restore a copy, or choose another --data-dir")]
+    #[error(
+        "the account in the data folder is damaged: {0}; restore a copy, or choose another --data-dir"
+    )]
     Damaged(String),
     /// Making keys or certificates failed.
     #[error(transparent)]
@@ -124,7 +128,10 @@ pub struct ServerIdentity {
 
 impl std::fmt::Debug for ServerIdentity {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("ServerIdentity").field("certificate", &self.certificate).finish_non_exhaustive()
+        formatter
+            .debug_struct("ServerIdentity")
+            .field("certificate", &self.certificate)
+            .finish_non_exhaustive()
     }
 }
 
@@ -155,7 +162,10 @@ impl Account {
     /// # Errors
     /// [`AccountError`].
     pub fn open(store: &dyn Store, wanted: &Wanted) -> Result<Self, AccountError> {
-        let stored = store.scan(TABLE, KEY)?.into_iter().find(|(key, _)| key == KEY);
+        let stored = store
+            .scan(TABLE, KEY)?
+            .into_iter()
+            .find(|(key, _)| key == KEY);
         let (mut record, mut changed) = match stored {
             Some((_, value)) => (read(&value, wanted)?, false),
             None => (make(wanted)?, true),
@@ -164,25 +174,41 @@ impl Account {
         let mut names = wanted.names.clone();
         names.insert(aws_endpoint.clone());
         for chain in [&mut record.rsa, &mut record.ecdsa] {
-            let renew = OffsetDateTime::now_utc().saturating_add(SERVER_RENEWAL).unix_timestamp();
+            let renew = OffsetDateTime::now_utc()
+                .saturating_add(SERVER_RENEWAL)
+                .unix_timestamp();
             if chain.names != names || chain.server_not_after < renew {
                 chain.issue(&names)?;
                 changed = true;
             }
         }
         if changed {
-            let value = serde_json::to_vec(&record).map_err(|error| AccountError::Damaged(error.to_string()))?;
-            store.commit(vec![Write::Put { table: TABLE, key: KEY.to_vec(), value }])?;
+            let value = serde_json::to_vec(&record)
+                .map_err(|error| AccountError::Damaged(error.to_string()))?;
+            store.commit(vec![Write::Put {
+                table: TABLE,
+                key: KEY.to_vec(),
+                value,
+            }])?;
         }
-        let authority = KeyPair::from_pem(&record.device_authority_key)
-            .map_err(|_| AccountError::Damaged("the key that signs devices' certificates is unreadable".to_owned()))?;
+        let authority = KeyPair::from_pem(&record.device_authority_key).map_err(|_| {
+            AccountError::Damaged(
+                "the key that signs devices' certificates is unreadable".to_owned(),
+            )
+        })?;
         Ok(Self {
             account_id: record.account_id,
             region: record.region,
             aws_endpoint,
             roots: format!("{}{}", record.rsa.root, record.ecdsa.root),
-            rsa: ServerIdentity { certificate: record.rsa.server, private_key: record.rsa.server_key },
-            ecdsa: ServerIdentity { certificate: record.ecdsa.server, private_key: record.ecdsa.server_key },
+            rsa: ServerIdentity {
+                certificate: record.rsa.server,
+                private_key: record.rsa.server_key,
+            },
+            ecdsa: ServerIdentity {
+                certificate: record.ecdsa.server,
+                private_key: record.ecdsa.server_key,
+            },
             names,
             pki: Arc::new(pki::Pki::new(authority)),
         })
@@ -197,7 +223,11 @@ fn read(value: &[u8], wanted: &Wanted) -> Result<Record, AccountError> {
     }
     // serde's text may quote what it read, and keys are in there: say where, not what.
     let damaged = |error: serde_json::Error| {
-        AccountError::Damaged(format!("unreadable at line {} column {}", error.line(), error.column()))
+        AccountError::Damaged(format!(
+            "unreadable at line {} column {}",
+            error.line(),
+            error.column()
+        ))
     };
     let Version { format } = serde_json::from_slice(value).map_err(damaged)?;
     if format > FORMAT {
@@ -205,12 +235,22 @@ fn read(value: &[u8], wanted: &Wanted) -> Result<Record, AccountError> {
     }
     let record: Record = serde_json::from_slice(value).map_err(damaged)?;
     for (what, flag, stored, wanted) in [
-        ("account", "--account", &record.account_id, &wanted.account_id),
+        (
+            "account",
+            "--account",
+            &record.account_id,
+            &wanted.account_id,
+        ),
         ("region", "--region", &record.region, &wanted.region),
     ] {
         if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != stored) {
             let (stored, wanted) = (stored.clone(), wanted.clone());
-            return Err(AccountError::Different { what, flag, stored, wanted });
+            return Err(AccountError::Different {
+                what,
+                flag,
+                stored,
+                wanted,
+            });
         }
     }
     check_names(&wanted.names)?;
@@ -218,14 +258,24 @@ fn read(value: &[u8], wanted: &Wanted) -> Result<Record, AccountError> {
 }
 
 fn make(wanted: &Wanted) -> Result<Record, AccountError> {
-    let account_id = wanted.account_id.clone().unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
+    let account_id = wanted
+        .account_id
+        .clone()
+        .unwrap_or_else(|| DEFAULT_ACCOUNT.to_owned());
     if account_id.len() != 12 || !account_id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(AccountError::AccountId(account_id));
     }
-    let region = wanted.region.clone().unwrap_or_else(|| DEFAULT_REGION.to_owned());
+    let region = wanted
+        .region
+        .clone()
+        .unwrap_or_else(|| DEFAULT_REGION.to_owned());
     // The region becomes a label of a host name and a field of ARNs.
     let letters = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
-    if region.is_empty() || region.len() > 63 || !region.bytes().all(letters) || region.starts_with('-') {
+    if region.is_empty()
+        || region.len() > 63
+        || !region.bytes().all(letters)
+        || region.starts_with('-')
+    {
         return Err(AccountError::Region(region));
     }
     check_names(&wanted.names)?;
@@ -234,9 +284,15 @@ fn make(wanted: &Wanted) -> Result<Record, AccountError> {
     let (rsa, ecdsa, device_authority_key) = std::thread::scope(|scope| {
         let rsa = scope.spawn(|| Chain::make(&rcgen::PKCS_RSA_SHA256, "RSA", &prefix));
         let ecdsa = scope.spawn(|| Chain::make(&rcgen::PKCS_ECDSA_P256_SHA256, "P-256", &prefix));
-        let authority = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).map_err(crypto).map(|key| key.serialize_pem());
+        let authority = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256)
+            .map_err(crypto)
+            .map(|key| key.serialize_pem());
         let panicked = |_| Err(PkiError::Internal("making a key panicked".to_owned()));
-        (rsa.join().unwrap_or_else(panicked), ecdsa.join().unwrap_or_else(panicked), authority)
+        (
+            rsa.join().unwrap_or_else(panicked),
+            ecdsa.join().unwrap_or_else(panicked),
+            authority,
+        )
     });
     Ok(Record {
         format: FORMAT,
@@ -251,12 +307,19 @@ fn make(wanted: &Wanted) -> Result<Record, AccountError> {
 
 impl Chain {
     /// A new root, and a key for a server certificate that is yet to be issued.
-    fn make(algorithm: &'static SignatureAlgorithm, kind: &str, prefix: &str) -> Result<Self, PkiError> {
+    fn make(
+        algorithm: &'static SignatureAlgorithm,
+        kind: &str,
+        prefix: &str,
+    ) -> Result<Self, PkiError> {
         let root_key = KeyPair::generate_for(algorithm).map_err(crypto)?;
         let server_key = KeyPair::generate_for(algorithm).map_err(crypto)?;
         let mut params = params()?;
         // The prefix keeps the roots of several data folders apart in one trust store.
-        params.distinguished_name.push(DnType::CommonName, format!("Thingwire local root {kind} {prefix}"));
+        params.distinguished_name.push(
+            DnType::CommonName,
+            format!("Thingwire local root {kind} {prefix}"),
+        );
         params.not_after = rcgen::date_time_ymd(ROOT_END.0, ROOT_END.1, ROOT_END.2);
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
@@ -274,21 +337,33 @@ impl Chain {
     /// Issues the server certificate for these names.
     fn issue(&mut self, names: &BTreeSet<String>) -> Result<(), AccountError> {
         let unreadable = |what: &str| AccountError::Damaged(format!("{what} is unreadable"));
-        let root_key = KeyPair::from_pem(&self.root_key).map_err(|_| unreadable("the key of a root"))?;
-        let server_key = KeyPair::from_pem(&self.server_key).map_err(|_| unreadable("the key of the server"))?;
-        let issuer = Issuer::from_ca_cert_pem(&self.root, root_key).map_err(|_| unreadable("a root"))?;
+        let root_key =
+            KeyPair::from_pem(&self.root_key).map_err(|_| unreadable("the key of a root"))?;
+        let server_key =
+            KeyPair::from_pem(&self.server_key).map_err(|_| unreadable("the key of the server"))?;
+        let issuer =
+            Issuer::from_ca_cert_pem(&self.root, root_key).map_err(|_| unreadable("a root"))?;
         let mut params = params()?;
         let not_after = OffsetDateTime::now_utc().saturating_add(SERVER_LIFETIME);
         params.not_after = not_after.replace_nanosecond(0).unwrap_or(not_after);
-        params.distinguished_name.push(DnType::CommonName, "Thingwire local IoT endpoint");
+        params
+            .distinguished_name
+            .push(DnType::CommonName, "Thingwire local IoT endpoint");
         for name in names {
             params.subject_alt_names.push(match name.parse::<IpAddr>() {
                 Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(name.as_str().try_into().map_err(|_| AccountError::Name(name.clone()))?),
+                Err(_) => SanType::DnsName(
+                    name.as_str()
+                        .try_into()
+                        .map_err(|_| AccountError::Name(name.clone()))?,
+                ),
             });
         }
         params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::KeyEncipherment,
+        ];
         if !server_key.is_compatible(&rcgen::PKCS_RSA_SHA256) {
             params.key_usages.pop();
         }
@@ -305,7 +380,9 @@ impl Chain {
 fn params() -> Result<CertificateParams, PkiError> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
-    params.distinguished_name.push(DnType::OrganizationName, "Thingwire");
+    params
+        .distinguished_name
+        .push(DnType::OrganizationName, "Thingwire");
     params.serial_number = Some(pki::serial_number()?);
     // A board without a clock believes it is some day in the past; an hour helps against time zones only.
     let not_before = OffsetDateTime::now_utc().saturating_sub(Duration::HOUR);
@@ -322,8 +399,14 @@ fn endpoint_prefix() -> Result<String, PkiError> {
         let mut random = [0u8; 16];
         getrandom::fill(&mut random).map_err(|error| PkiError::Internal(error.to_string()))?;
         // 252 is the largest multiple of 36 in a byte: no letter is likelier than another.
-        for byte in random.into_iter().filter(|byte| *byte < 252).take(14_usize.saturating_sub(prefix.len())) {
-            prefix.push(char::from(LETTERS.get(usize::from(byte % 36)).copied().unwrap_or(b'0')));
+        for byte in random
+            .into_iter()
+            .filter(|byte| *byte < 252)
+            .take(14_usize.saturating_sub(prefix.len()))
+        {
+            prefix.push(char::from(
+                LETTERS.get(usize::from(byte % 36)).copied().unwrap_or(b'0'),
+            ));
         }
     }
     Ok(prefix)
@@ -372,7 +455,9 @@ mod tests {
     }
 
     fn ders(pem: &str) -> Vec<CertificateDer<'static>> {
-        CertificateDer::pem_slice_iter(pem.as_bytes()).collect::<Result<_, _>>().unwrap()
+        CertificateDer::pem_slice_iter(pem.as_bytes())
+            .collect::<Result<_, _>>()
+            .unwrap()
     }
 
     /// The names in a certificate that one of the account's roots signed.
@@ -381,7 +466,9 @@ mod tests {
         let (_, certificate) = x509_parser::parse_x509_certificate(&server[0]).unwrap();
         let signed = roots.iter().any(|root| {
             let (_, root) = x509_parser::parse_x509_certificate(root).unwrap();
-            certificate.verify_signature(Some(root.public_key())).is_ok()
+            certificate
+                .verify_signature(Some(root.public_key()))
+                .is_ok()
         });
         assert!(signed, "no root signed it");
         let mut names = BTreeSet::new();
@@ -402,12 +489,25 @@ mod tests {
         let disk = Disk::new();
         let store = RedbStore::with_backend(disk.clone()).unwrap();
         let first = Account::open(&store, &wanted(&["localhost", "127.0.0.1"])).unwrap();
-        assert_eq!((first.account_id.as_str(), first.region.as_str()), ("123456789012", "us-east-1"));
-        let prefix = first.aws_endpoint.strip_suffix("-ats.iot.us-east-1.amazonaws.com").unwrap();
+        assert_eq!(
+            (first.account_id.as_str(), first.region.as_str()),
+            ("123456789012", "us-east-1")
+        );
+        let prefix = first
+            .aws_endpoint
+            .strip_suffix("-ats.iot.us-east-1.amazonaws.com")
+            .unwrap();
         assert_eq!(prefix.len(), 14, "A-3");
-        assert!(prefix.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()), "A-3: {prefix}");
+        assert!(
+            prefix
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()),
+            "A-3: {prefix}"
+        );
         for server in [&first.rsa, &first.ecdsa] {
-            let expected = ["localhost", "127.0.0.1", &first.aws_endpoint].map(str::to_owned).into();
+            let expected = ["localhost", "127.0.0.1", &first.aws_endpoint]
+                .map(str::to_owned)
+                .into();
             assert_eq!(names_under_roots(&first, server), expected);
         }
         drop(store);
@@ -424,14 +524,24 @@ mod tests {
     fn other_names_get_new_certificates_under_the_same_roots() {
         let store = RedbStore::with_backend(Disk::new()).unwrap();
         let first = Account::open(&store, &wanted(&["localhost"])).unwrap();
-        let second = Account::open(&store, &wanted(&["localhost", "192.0.2.7", "cloud.example"])).unwrap();
+        let second = Account::open(
+            &store,
+            &wanted(&["localhost", "192.0.2.7", "cloud.example"]),
+        )
+        .unwrap();
         assert_eq!(second.roots, first.roots);
         for server in [&second.rsa, &second.ecdsa] {
             let names = names_under_roots(&second, server);
-            assert!(names.contains("192.0.2.7") && names.contains("cloud.example"), "{names:?}");
+            assert!(
+                names.contains("192.0.2.7") && names.contains("cloud.example"),
+                "{names:?}"
+            );
         }
         let third = Account::open(&store, &wanted(&["localhost"])).unwrap();
-        assert!(!names_under_roots(&third, &third.rsa).contains("cloud.example"), "a name can be taken back");
+        assert!(
+            !names_under_roots(&third, &third.rsa).contains("cloud.example"),
+            "a name can be taken back"
+        );
     }
 
     #[test]
@@ -444,12 +554,19 @@ mod tests {
             ..wanted(&[])
         };
         assert!(error(&named(None, Some("12345"))).contains("account `12345` is not a 12-digit"));
-        assert!(error(&named(Some("US East"), None)).contains("region `US East` is not an AWS region"));
-        assert!(error(&wanted(&["not a name"])).contains("`not a name` is neither a host name nor"));
+        assert!(
+            error(&named(Some("US East"), None)).contains("region `US East` is not an AWS region")
+        );
+        assert!(
+            error(&wanted(&["not a name"])).contains("`not a name` is neither a host name nor")
+        );
 
         Account::open(&store, &named(Some("eu-central-1"), Some("210987654321"))).unwrap();
         let unspoken = Account::open(&store, &named(None, None)).unwrap();
-        assert_eq!((unspoken.account_id.as_str(), unspoken.region.as_str()), ("210987654321", "eu-central-1"));
+        assert_eq!(
+            (unspoken.account_id.as_str(), unspoken.region.as_str()),
+            ("210987654321", "eu-central-1")
+        );
         assert_eq!(
             error(&named(Some("us-east-1"), None)),
             "the data folder holds region `eu-central-1`, not `us-east-1`; leave out --region, or choose another --data-dir"
@@ -461,18 +578,28 @@ mod tests {
     fn a_damaged_or_newer_row_is_named_and_keys_stay_out_of_the_message() {
         let store = RedbStore::with_backend(Disk::new()).unwrap();
         let with = |value: &str| {
-            let put = Write::Put { table: TABLE, key: KEY.to_vec(), value: value.as_bytes().to_vec() };
+            let put = Write::Put {
+                table: TABLE,
+                key: KEY.to_vec(),
+                value: value.as_bytes().to_vec(),
+            };
             store.commit(vec![put]).unwrap();
             Account::open(&store, &wanted(&[])).unwrap_err()
         };
         assert!(matches!(with(r#"{"format": 9}"#), AccountError::Newer(9)));
         let error = with(r#"{"format": 1, "account_id": 5, "secret": "top"}"#).to_string();
-        assert!(error.contains("damaged: unreadable at line 1") && !error.contains("top"), "{error}");
+        assert!(
+            error.contains("damaged: unreadable at line 1") && !error.contains("top"),
+            "{error}"
+        );
         assert!(matches!(with("no json"), AccountError::Damaged(_)));
     }
 
     #[test]
     fn china_has_a_domain_of_its_own() {
-        assert_eq!(aws_endpoint("a", "cn-north-1"), "a-ats.iot.cn-north-1.amazonaws.com.cn");
+        assert_eq!(
+            aws_endpoint("a", "cn-north-1"),
+            "a-ats.iot.cn-north-1.amazonaws.com.cn"
+        );
     }
 }

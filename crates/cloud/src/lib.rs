@@ -1,12 +1,28 @@
 //! A local AWS IoT Core in one process: mutual-TLS MQTT listeners, a registry of things, certificates and
 //! policies, and the control-plane REST API, over one data folder.
+//!
+//! [`Cloud::start`] puts the parts together. Devices come in through [`tls`] and the gate behind it to the broker, which
+//! asks [`authorize`] about every action; people's tools come in through [`api`], which changes the [`registry`].
+//! Everything that must survive goes through one [`thingwire_store::Store`].
 
 pub mod account;
 pub mod api;
 pub mod authorize;
 pub mod config;
+pub mod error;
+mod gate;
+mod http;
+mod listen;
 mod observe;
+pub mod operator;
 pub mod pki;
+pub mod ready;
 pub mod refusals;
 pub mod registry;
+mod start;
 pub mod tls;
+
+pub use config::{CertRefusal, Config};
+pub use error::StartError;
+pub use ready::Ready;
+pub use start::{Cloud, Running};

@@ -8,18 +8,25 @@ use crate::refusals::{NewRefusal, Reason, Refusals};
 
 /// Logs every event and keeps refusals (`A-29`, `D-9`).
 #[derive(Clone, Debug)]
-pub struct Watch {
+pub(crate) struct Watch {
     refusals: Arc<Refusals>,
 }
 
 impl Watch {
     /// One that remembers refusals there.
     #[must_use]
-    pub const fn new(refusals: Arc<Refusals>) -> Self {
+    pub(crate) const fn new(refusals: Arc<Refusals>) -> Self {
         Self { refusals }
     }
 
-    fn refuse(&self, client: &Client, reason: Reason, action: Option<&'static str>, resource: Option<&str>, why: &str) {
+    fn refuse(
+        &self,
+        client: &Client,
+        reason: Reason,
+        action: Option<&'static str>,
+        resource: Option<&str>,
+        why: &str,
+    ) {
         self.refusals.add(NewRefusal {
             reason,
             explanation: why.to_owned(),
@@ -56,22 +63,40 @@ const fn event_type(action: Action) -> &'static str {
 impl Observer for Watch {
     fn event(&self, event: Event<'_>) {
         match event {
-            Event::Connected { client, session_present } => tracing::info!(
+            Event::Connected {
+                client,
+                session_present,
+            } => tracing::info!(
                 event_type = "Connect", status = "Success", client_id = %client.client_id, principal = %client.principal,
                 source = %client.address, session_present, "connected"
             ),
-            Event::Disconnected { client, reason, detail } => tracing::info!(
+            Event::Disconnected {
+                client,
+                reason,
+                detail,
+            } => tracing::info!(
                 event_type = "Disconnect", reason = reason.name(), client_id = %client.client_id,
                 principal = %client.principal, source = %client.address, detail, "disconnected"
             ),
-            Event::Refused { client, action, resource, explanation } => {
+            Event::Refused {
+                client,
+                action,
+                resource,
+                explanation,
+            } => {
                 let reason = Reason::AuthorizationFailure;
                 tracing::warn!(
                     event_type = event_type(action), status = "Failure", reason = reason.name(), action = name(action),
                     resource, client_id = %client.client_id, principal = %client.principal, source = %client.address,
                     "{explanation}"
                 );
-                self.refuse(client, reason, Some(name(action)), Some(resource), explanation);
+                self.refuse(
+                    client,
+                    reason,
+                    Some(name(action)),
+                    Some(resource),
+                    explanation,
+                );
             }
             Event::Violated { client, detail } => {
                 let reason = Reason::ProtocolViolation;
@@ -107,20 +132,33 @@ mod tests {
             persistent: false,
             will_topic: None,
         };
-        watch.event(Event::Connected { client: &client, session_present: false });
+        watch.event(Event::Connected {
+            client: &client,
+            session_present: false,
+        });
         watch.event(Event::Refused {
             client: &client,
             action: Action::RetainPublish,
             resource: "a/b",
             explanation: "no policy allows it",
         });
-        watch.event(Event::Violated { client: &client, detail: "B-41: topic of 300 bytes" });
+        watch.event(Event::Violated {
+            client: &client,
+            detail: "B-41: topic of 300 bytes",
+        });
         let kept = refusals.list(Some("esp32-demo"), Some("c0ffee"));
-        let seen: Vec<_> = kept.iter().map(|one| (one.reason.name(), one.action, one.resource.as_deref())).collect();
+        let seen: Vec<_> = kept
+            .iter()
+            .map(|one| (one.reason.name(), one.action, one.resource.as_deref()))
+            .collect();
         assert_eq!(
             seen,
             [
-                ("AUTHORIZATION_FAILURE", Some("iot:RetainPublish"), Some("a/b")),
+                (
+                    "AUTHORIZATION_FAILURE",
+                    Some("iot:RetainPublish"),
+                    Some("a/b")
+                ),
                 ("PROTOCOL_VIOLATION", None, None)
             ]
         );

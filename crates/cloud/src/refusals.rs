@@ -117,7 +117,9 @@ struct Ring {
 impl Refusals {
     /// Remembers one.
     pub fn add(&self, new: NewRefusal) {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.count = ring.count.saturating_add(1);
         if ring.kept.len() >= KEPT {
@@ -144,7 +146,9 @@ impl Refusals {
         ring.kept
             .iter()
             .filter(|refusal| client_id.is_none_or(|id| refusal.client_id.as_deref() == Some(id)))
-            .filter(|refusal| certificate_id.is_none_or(|id| refusal.certificate_id.as_deref() == Some(id)))
+            .filter(|refusal| {
+                certificate_id.is_none_or(|id| refusal.certificate_id.as_deref() == Some(id))
+            })
             .cloned()
             .collect()
     }
@@ -182,7 +186,12 @@ mod tests {
     #[test]
     fn the_answer_reads_as_aws_spells_things() {
         let refusals = Refusals::default();
-        refusals.add(NewRefusal { action: None, resource: None, client_id: None, ..refusal("") });
+        refusals.add(NewRefusal {
+            action: None,
+            resource: None,
+            client_id: None,
+            ..refusal("")
+        });
         let mut answer = serde_json::to_value(refusals.list(None, None)).unwrap();
         assert!(answer[0]["timestamp"].take().as_f64().unwrap() > 1e9);
         assert_eq!(

@@ -17,8 +17,8 @@ use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{
-    CertificateError, CipherSuite, DigitallySignedStruct, DistinguishedName, OtherError, ServerConfig, SignatureScheme,
-    SupportedCipherSuite,
+    CertificateError, CipherSuite, DigitallySignedStruct, DistinguishedName, OtherError,
+    ServerConfig, SignatureScheme, SupportedCipherSuite,
 };
 
 use crate::account::{Account, ServerIdentity};
@@ -68,7 +68,11 @@ impl std::error::Error for Denied {}
 /// [`Denied`] says why not, in AWS's words where it has some (`A-29`).
 pub fn judge(certificates: &dyn Certificates, der: &[u8], now: i64) -> Result<String, Denied> {
     let certificate_id = pki::certificate_id(der);
-    let denied = |reason, explanation: String| Denied { reason, explanation, certificate_id: certificate_id.clone() };
+    let denied = |reason, explanation: String| Denied {
+        reason,
+        explanation,
+        certificate_id: certificate_id.clone(),
+    };
     let (not_before, not_after) =
         pki::validity(der).map_err(|error| denied(Reason::NotAuthenticated, error.to_string()))?;
     let status = certificates.status(&certificate_id).ok_or_else(|| {
@@ -76,7 +80,10 @@ pub fn judge(certificates: &dyn Certificates, der: &[u8], now: i64) -> Result<St
         denied(Reason::DeviceCertificateNotRegistered, explanation)
     })?;
     let inactive = |reason| {
-        let explanation = format!("Device certificate is not active: its status is {}", status.name());
+        let explanation = format!(
+            "Device certificate is not active: its status is {}",
+            status.name()
+        );
         Err(denied(reason, explanation))
     };
     match status {
@@ -85,8 +92,12 @@ pub fn judge(certificates: &dyn Certificates, der: &[u8], now: i64) -> Result<St
             inactive(Reason::DeviceCertificateInactive)
         }
         CertificateStatus::Active if now < not_before => {
-            let explanation = "Device certificate is not valid yet: check the clock of whoever made it";
-            Err(denied(Reason::DeviceCertificateNotValidNow, explanation.to_owned()))
+            let explanation =
+                "Device certificate is not valid yet: check the clock of whoever made it";
+            Err(denied(
+                Reason::DeviceCertificateNotValidNow,
+                explanation.to_owned(),
+            ))
         }
         CertificateStatus::Active if now > not_after => {
             let explanation = "Device certificate has expired: issue a new one".to_owned();
@@ -99,7 +110,9 @@ pub fn judge(certificates: &dyn Certificates, der: &[u8], now: i64) -> Result<St
 /// Finds the [`Denied`] in the error that ended a handshake.
 pub(crate) fn denied(error: &rustls::Error) -> Option<&Denied> {
     match error {
-        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => inner.downcast_ref(),
+        rustls::Error::InvalidCertificate(CertificateError::Other(OtherError(inner))) => {
+            inner.downcast_ref()
+        }
         _ => None,
     }
 }
@@ -159,7 +172,9 @@ impl ClientCertVerifier for Verifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
+        self.provider
+            .signature_verification_algorithms
+            .supported_schemes()
     }
 }
 
@@ -172,7 +187,9 @@ struct TwoChains {
 
 impl ResolvesServerCert for TwoChains {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let scheme = hello.signature_schemes().contains(&SignatureScheme::ECDSA_NISTP256_SHA256);
+        let scheme = hello
+            .signature_schemes()
+            .contains(&SignatureScheme::ECDSA_NISTP256_SHA256);
         // A TLS 1.2 client may name the scheme and offer suites for RSA only.
         let suite = hello.cipher_suites().iter().any(|suite| {
             matches!(
@@ -184,7 +201,11 @@ impl ResolvesServerCert for TwoChains {
                     | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
             )
         });
-        Some(Arc::clone(if scheme && suite { &self.ecdsa } else { &self.rsa }))
+        Some(Arc::clone(if scheme && suite {
+            &self.ecdsa
+        } else {
+            &self.rsa
+        }))
     }
 }
 
@@ -206,7 +227,10 @@ impl Tls {
             rsa: certified(&account.rsa, &provider)?,
             ecdsa: certified(&account.ecdsa, &provider)?,
         };
-        Ok(Self { provider, chains: Arc::new(chains) })
+        Ok(Self {
+            provider,
+            chains: Arc::new(chains),
+        })
     }
 
     /// For devices: a client certificate is required. `alpn` for the port where MQTT must be named (`A-6`).
@@ -226,7 +250,8 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(Arc::new(verifier));
-        let mut config = without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
+        let mut config =
+            without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
         if alpn {
             config.alpn_protocols = vec![ALPN_MQTT.to_vec()];
         }
@@ -241,7 +266,8 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth();
-        let mut config = without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
+        let mut config =
+            without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(Arc::new(config))
     }
@@ -268,8 +294,12 @@ fn provider() -> CryptoProvider {
     provider
 }
 
-fn certified(identity: &ServerIdentity, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, rustls::Error> {
-    let unreadable = |error: rustls::pki_types::pem::Error| rustls::Error::General(error.to_string());
+fn certified(
+    identity: &ServerIdentity,
+    provider: &CryptoProvider,
+) -> Result<Arc<CertifiedKey>, rustls::Error> {
+    let unreadable =
+        |error: rustls::pki_types::pem::Error| rustls::Error::General(error.to_string());
     let chain = CertificateDer::pem_slice_iter(identity.certificate.as_bytes())
         .collect::<Result<Vec<_>, _>>()
         .map_err(unreadable)?;
@@ -298,24 +328,55 @@ mod tests {
         let id = pki::certificate_id(certificate.der());
         let during = rcgen::date_time_ymd(2024, 6, 1).unix_timestamp();
         let reason = |status: Option<CertificateStatus>, now: i64| {
-            let known: HashMap<_, _> = status.map(|status| (id.clone(), status)).into_iter().collect();
+            let known: HashMap<_, _> = status
+                .map(|status| (id.clone(), status))
+                .into_iter()
+                .collect();
             judge(&known, certificate.der(), now).map_err(|denied| denied.reason.name())
         };
         //
-        assert_eq!(reason(Some(CertificateStatus::Active), during), Ok(id.clone()));
-        assert_eq!(reason(None, during), Err("DEVICE_CERTIFICATE_NOT_REGISTERED"));
-        assert_eq!(reason(Some(CertificateStatus::Inactive), during), Err("DEVICE_CERTIFICATE_INACTIVE"));
-        assert_eq!(reason(Some(CertificateStatus::PendingActivation), during), Err("DEVICE_CERTIFICATE_INACTIVE"));
-        assert_eq!(reason(Some(CertificateStatus::Revoked), during), Err("DEVICE_CERTIFICATE_REVOKED"));
+        assert_eq!(
+            reason(Some(CertificateStatus::Active), during),
+            Ok(id.clone())
+        );
+        assert_eq!(
+            reason(None, during),
+            Err("DEVICE_CERTIFICATE_NOT_REGISTERED")
+        );
+        assert_eq!(
+            reason(Some(CertificateStatus::Inactive), during),
+            Err("DEVICE_CERTIFICATE_INACTIVE")
+        );
+        assert_eq!(
+            reason(Some(CertificateStatus::PendingActivation), during),
+            Err("DEVICE_CERTIFICATE_INACTIVE")
+        );
+        assert_eq!(
+            reason(Some(CertificateStatus::Revoked), during),
+            Err("DEVICE_CERTIFICATE_REVOKED")
+        );
         let year = 366 * 24 * 3600;
-        assert_eq!(reason(Some(CertificateStatus::Active), during + year), Err("DEVICE_CERTIFICATE_NOT_VALID_NOW"));
-        assert_eq!(reason(Some(CertificateStatus::Active), during - year), Err("DEVICE_CERTIFICATE_NOT_VALID_NOW"));
-        assert_eq!(judge(&HashMap::new(), b"junk", during).unwrap_err().reason, Reason::NotAuthenticated);
+        assert_eq!(
+            reason(Some(CertificateStatus::Active), during + year),
+            Err("DEVICE_CERTIFICATE_NOT_VALID_NOW")
+        );
+        assert_eq!(
+            reason(Some(CertificateStatus::Active), during - year),
+            Err("DEVICE_CERTIFICATE_NOT_VALID_NOW")
+        );
+        assert_eq!(
+            judge(&HashMap::new(), b"junk", during).unwrap_err().reason,
+            Reason::NotAuthenticated
+        );
     }
 
     #[test]
     fn the_suites_are_aws_s_as_far_as_rustls_has_them() {
-        let offered: Vec<_> = provider().cipher_suites.iter().map(|suite| format!("{:?}", suite.suite())).collect();
+        let offered: Vec<_> = provider()
+            .cipher_suites
+            .iter()
+            .map(|suite| format!("{:?}", suite.suite()))
+            .collect();
         assert_eq!(
             offered,
             [

@@ -1,0 +1,402 @@
+//! Starting and stopping: the parts in the order in which they need each other.
+//!
+//! The data folder comes first, so that a second cloud on it is told so and not that a port is taken; the ready file
+//! comes last, so that whoever sees it can connect.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use thingwire_broker::{Broker, DisconnectReason, Peer, edge};
+use thingwire_store::{RedbStore, Store};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+use crate::account::{self, Account, Wanted};
+use crate::api::{ApiState, router};
+use crate::authorize::{Authorizer, PLAINTEXT_PRINCIPAL};
+use crate::config::Config;
+use crate::error::StartError;
+use crate::gate::Gate;
+use crate::http::{Api, Hosts};
+use crate::listen::{Port, stopped};
+use crate::observe::Watch;
+use crate::operator::{self, Operator};
+use crate::ready::{READY_FILE, Ready, write_whole};
+use crate::refusals::Refusals;
+use crate::registry::{Place, Registry};
+use crate::tls::Tls;
+
+/// The data file inside the data folder.
+const DATA_FILE: &str = "thingwire.redb";
+/// Both roots, for whoever needs to trust this cloud.
+const CA_FILE: &str = "root-CA.pem";
+/// How long shutdown waits for the last users of the store.
+const LAST_USERS: Duration = Duration::from_secs(5);
+
+/// The local cloud.
+#[derive(Debug)]
+pub struct Cloud;
+
+/// A running cloud. Dropping it closes everything at once; [`Running::shutdown`] does it in order.
+pub struct Running {
+    ready: Ready,
+    ready_file: PathBuf,
+    plaintext_port: Option<u16>,
+    refusals: Arc<Refusals>,
+    broker: Broker,
+    store: Arc<dyn Store>,
+    stop: watch::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+/// What was read from, or made in, the data folder.
+struct Opened {
+    store: Arc<dyn Store>,
+    account: Account,
+    registry: Arc<Registry>,
+    operator: Operator,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Running")
+            .field("ready", &self.ready)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Cloud {
+    /// Starts a local cloud; it listens when this returns. Waits for the disk, and at the first start for RSA keys. If it
+    /// is dropped, nothing is left running.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is wrong and what to do.
+    pub async fn start(config: Config) -> Result<Running, StartError> {
+        let names = names(&config);
+        let opened = blocking({
+            let config = config.clone();
+            move || open(&config, names)
+        })
+        .await??;
+        let Opened {
+            store,
+            account,
+            registry,
+            operator,
+        } = opened;
+
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let mqtt = Port::open("--mqtt-port", config.bind, config.mqtt_port).await?;
+        let alpn = Port::open("--alpn-port", config.bind, config.alpn_port).await?;
+        let api = Port::open("--api-port", loopback, config.api_port).await?;
+        let plaintext = match config.plaintext_port {
+            Some(port) => Some(Port::open("--plaintext-port", loopback, port).await?),
+            None => None,
+        };
+
+        let refusals = Arc::new(Refusals::default());
+        let broker = blocking({
+            let store = Arc::clone(&store);
+            let authorizer = Arc::new(Authorizer::new(Arc::clone(&registry)));
+            let watch = Arc::new(Watch::new(Arc::clone(&refusals)));
+            // No `$` topic is open yet: the services behind them come later, and nothing is accepted
+            // that nobody would answer.
+            move || {
+                Broker::start(
+                    thingwire_broker::Config::default(),
+                    Some(store),
+                    authorizer,
+                    watch,
+                )
+            }
+        })
+        .await?
+        .map_err(|error| StartError::store(&config.data_dir, error))?;
+
+        let ready = Ready {
+            endpoint: config.endpoint.clone(),
+            mqtt_port: mqtt.number(),
+            alpn_port: alpn.number(),
+            https_port: None,
+            api_url: format!("http://127.0.0.1:{}", api.number()),
+            console_url: None,
+            ca_file: config.data_dir.join(CA_FILE),
+            operator_kit: config.data_dir.join(operator::KIT),
+            region: account.region.clone(),
+            account_id: account.account_id.clone(),
+        };
+        let plaintext_port = plaintext.as_ref().map(Port::number);
+
+        let (stop, stopping) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        tasks.spawn(disconnect(&registry, broker.clone(), stopping.clone()));
+
+        let tls = Tls::new(&account).map_err(StartError::Tls)?;
+        let strict_names = config.strict_sni.then(|| {
+            account
+                .names
+                .iter()
+                .map(|name| name.to_ascii_lowercase())
+                .collect()
+        });
+        let gate = Arc::new(Gate::new(
+            broker.clone(),
+            Arc::<Registry>::clone(&registry),
+            Arc::clone(&refusals),
+            strict_names,
+        ));
+        for (port, with_alpn) in [(mqtt, false), (alpn, true)] {
+            let server = tls
+                .for_devices(
+                    Arc::<Registry>::clone(&registry),
+                    config.cert_refusal,
+                    with_alpn,
+                )
+                .map_err(StartError::Tls)?;
+            let (gate, acceptor) = (Arc::clone(&gate), TlsAcceptor::from(server));
+            tasks.spawn(port.serve(stopping.clone(), move |stream, from| {
+                Arc::clone(&gate).admit(acceptor.clone(), with_alpn, stream, from)
+            }));
+        }
+        if let Some(port) = plaintext {
+            let broker = broker.clone();
+            tasks.spawn(port.serve(stopping.clone(), move |stream, address| {
+                let broker = broker.clone();
+                let peer = Peer {
+                    principal: PLAINTEXT_PRINCIPAL.into(),
+                    address,
+                    server_name: None,
+                };
+                async move { edge::serve(&broker, stream, peer).await }
+            }));
+        }
+        let state = ApiState {
+            registry: Arc::clone(&registry),
+            pki: Arc::clone(&account.pki),
+            refusals: Arc::clone(&refusals),
+            endpoint: config.endpoint.clone(),
+        };
+        let hosts = Hosts::new(&[&config.endpoint, &account.aws_endpoint], &account.region);
+        let acceptor = TlsAcceptor::from(tls.for_api().map_err(StartError::Tls)?);
+        let served = Arc::new(Api::new(router(state), hosts, acceptor));
+        tasks.spawn({
+            let stopping = stopping.clone();
+            api.serve(stopping.clone(), move |stream, from| {
+                Arc::clone(&served).serve(stream, from, stopping.clone())
+            })
+        });
+
+        let ready_file = config.data_dir.join(READY_FILE);
+        let files = [Some(ready_file.clone()), config.ready_file.clone()];
+        blocking({
+            let ready = ready.clone();
+            move || announce(&ready, &account, &operator, files.into_iter().flatten())
+        })
+        .await??;
+        Ok(Running {
+            ready,
+            ready_file,
+            plaintext_port,
+            refusals,
+            broker,
+            store,
+            stop,
+            tasks,
+        })
+    }
+}
+
+impl Running {
+    /// Where everything is, with the ports as they really are.
+    #[must_use]
+    pub fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// The port of the plaintext listener, if there is one.
+    #[must_use]
+    pub fn plaintext_port(&self) -> Option<u16> {
+        self.plaintext_port
+    }
+
+    /// The latest refusals.
+    #[must_use]
+    pub fn refusals(&self) -> &Refusals {
+        &self.refusals
+    }
+
+    /// The broker, for its statistics.
+    #[must_use]
+    pub fn broker(&self) -> &Broker {
+        &self.broker
+    }
+
+    /// Stops accepting, tells connected clients, and waits until everything is on disk and the data folder is free. If it
+    /// is dropped, everything is closed at once.
+    pub async fn shutdown(self) {
+        let Self {
+            ready_file,
+            broker,
+            store,
+            stop,
+            mut tasks,
+            ..
+        } = self;
+        // What it says is no longer true.
+        if let Err(error) = fs::remove_file(&ready_file) {
+            tracing::debug!(%error, "the ready file was gone");
+        }
+        stop.send_replace(true);
+        broker.shutdown().await;
+        while tasks.join_next().await.is_some() {}
+        drop(broker);
+        // A request that was being served may still hold the store for a moment.
+        let alone = async {
+            while Arc::strong_count(&store) > 1 {
+                tokio::time::sleep(Duration::from_millis(2)).await;
+            }
+        };
+        if tokio::time::timeout(LAST_USERS, alone).await.is_err() {
+            tracing::warn!("something still uses the data folder");
+        }
+        let _ = blocking(move || drop(store)).await;
+    }
+}
+
+/// The data folder and everything in it.
+fn open(config: &Config, names: BTreeSet<String>) -> Result<Opened, StartError> {
+    let folder = &config.data_dir;
+    make_folder(folder)?;
+    let store = RedbStore::open(folder.join(DATA_FILE))
+        .map_err(|error| StartError::store(folder, error))?;
+    let store: Arc<dyn Store> = Arc::new(store);
+    let wanted = Wanted {
+        region: config.region.clone(),
+        account_id: config.account_id.clone(),
+        names,
+    };
+    let account = Account::open(store.as_ref(), &wanted)
+        .map_err(|error| StartError::account(folder, error))?;
+    let place = Place {
+        region: account.region.clone(),
+        account_id: account.account_id.clone(),
+    };
+    let registry = Registry::open(Arc::clone(&store), place)
+        .map_err(|error| StartError::store(folder, error))?;
+    let registry = Arc::new(registry);
+    let operator = Operator::open(folder, store.as_ref(), &registry, &account)?;
+    Ok(Opened {
+        store,
+        account,
+        registry,
+        operator,
+    })
+}
+
+/// Private keys live here: nobody else may look.
+fn make_folder(folder: &Path) -> Result<(), StartError> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|error| StartError::DataDir {
+        path: folder.to_owned(),
+        error,
+    })
+}
+
+/// Under which names and addresses devices may reach this machine.
+fn names(config: &Config) -> BTreeSet<String> {
+    let mut names: BTreeSet<String> = ["localhost", "127.0.0.1", "::1"].map(str::to_owned).into();
+    names.insert(config.endpoint.clone());
+    names.extend(config.hosts.iter().cloned());
+    let host = gethostname::gethostname().to_string_lossy().into_owned();
+    if account::is_name(&host) {
+        names.insert(host);
+    }
+    if !config.bind.is_unspecified() {
+        names.insert(config.bind.to_string());
+    } else if let Some(address) = own_address() {
+        names.insert(address.to_string());
+    }
+    names
+}
+
+/// The address with which this machine would reach others. Connecting a UDP socket sends nothing; the address is one
+/// that documentation has to itself.
+fn own_address() -> Option<IpAddr> {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).ok()?;
+    socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
+    socket
+        .local_addr()
+        .ok()
+        .map(|address| address.ip())
+        .filter(|address| !address.is_unspecified())
+}
+
+/// Writes what others read: roots, operator kit, and last the ready files.
+fn announce(
+    ready: &Ready,
+    account: &Account,
+    operator: &Operator,
+    files: impl Iterator<Item = PathBuf>,
+) -> Result<(), StartError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |error| StartError::DataDir { path, error }
+    };
+    write_whole(&ready.ca_file, account.roots.as_bytes()).map_err(failed(&ready.ca_file))?;
+    operator.write_kit(
+        &ready.operator_kit,
+        account,
+        &ready.endpoint,
+        ready.mqtt_port,
+        ready.alpn_port,
+    )?;
+    for file in files {
+        ready.write(&file).map_err(failed(&file))?;
+    }
+    Ok(())
+}
+
+/// Disconnects clients whose certificate stops being ACTIVE (`A-27`), until `stop`. The registry must not own the broker, which owns
+/// the registry through its authorizer; so it only passes ids on.
+fn disconnect(
+    registry: &Registry,
+    broker: Broker,
+    mut stop: watch::Receiver<bool>,
+) -> impl Future<Output = ()> + Send + 'static {
+    let (sender, mut receiver) = mpsc::unbounded_channel::<String>();
+    registry.on_certificate_left_active(Box::new(move |certificate_id| {
+        // After the shutdown nobody is connected any more.
+        let _ = sender.send(certificate_id.to_owned());
+    }));
+    async move {
+        loop {
+            tokio::select! {
+                biased;
+                () = stopped(&mut stop) => return,
+                Some(certificate_id) = receiver.recv() => {
+                    let detail = "A-27: the certificate is no longer ACTIVE";
+                    let count = broker.disconnect_principal(&certificate_id, DisconnectReason::AuthError, detail);
+                    tracing::info!(principal = certificate_id, count, "the certificate is no longer ACTIVE");
+                }
+            }
+        }
+    }
+}
+
+/// Runs what waits for a disk or makes keys where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StartError> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| StartError::Unexpected(error.to_string()))
+}
