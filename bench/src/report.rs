@@ -9,19 +9,19 @@ use serde_json::json;
 use crate::broker::Peer;
 use crate::scenario::Scenario;
 
-/// What a scenario's figure counts.
+/// Which way a scenario's figure should go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unit {
-    /// Connects or deliveries a second: more is better.
-    PerSecond,
-    /// KiB: less is better.
-    Kib,
+pub(crate) enum Better {
+    /// Connects or deliveries a second.
+    More,
+    /// Memory.
+    Less,
 }
 
 /// What one round measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Figures {
-    /// In the scenario's unit.
+    /// In the unit of the scenario's name.
     pub(crate) value: f64,
     /// The broker's processor time for one connect or delivery, in µs.
     pub(crate) broker_us: Option<f64>,
@@ -91,7 +91,7 @@ pub(crate) struct Report {
 
 struct Row {
     name: &'static str,
-    unit: Unit,
+    better: Better,
     figures: BTreeMap<Peer, Vec<Figures>>,
 }
 
@@ -113,7 +113,7 @@ impl Report {
         if self.rows.last().is_none_or(|row| row.name != scenario.name) {
             self.rows.push(Row {
                 name: scenario.name,
-                unit: scenario.unit,
+                better: scenario.better,
                 figures: BTreeMap::new(),
             });
         }
@@ -144,13 +144,9 @@ impl Report {
             let cpu = |peer| row.median(peer, |figures| figures.broker_us);
             let generator = |peer| row.median(peer, |figures| figures.generator_cores);
             let (ours, theirs) = (value(Peer::Thingwire), value(Peer::Mosquitto));
-            let ahead = match row.unit {
-                Unit::PerSecond => ratio(ours, theirs),
-                Unit::Kib => ratio(theirs, ours),
-            };
-            let unit = match row.unit {
-                Unit::PerSecond => "/s",
-                Unit::Kib => ", KiB",
+            let ahead = match row.better {
+                Better::More => ratio(ours, theirs),
+                Better::Less => ratio(theirs, ours),
             };
             let lost: u64 = row
                 .figures
@@ -165,7 +161,7 @@ impl Report {
             };
             let _ = writeln!(
                 text,
-                "| {}{unit}{note} | {} | {} | {ahead} | {} | {} | {} | {} / {} |",
+                "| {}{note} | {} | {} | {ahead} | {} | {} | {} | {} / {} |",
                 row.name,
                 number(theirs),
                 number(ours),
@@ -275,7 +271,7 @@ mod tests {
             "{table}"
         );
         assert!(
-            table.contains("idle connection, KiB | 20.0 | 10.0 | **2.00** |"),
+            table.contains("KiB per idle connection | 20.0 | 10.0 | **2.00** |"),
             "{table}"
         );
     }

@@ -12,7 +12,7 @@ use crate::broker::Broker;
 use crate::connection::{Connection, bytes};
 use crate::flow::{Flow, PAYLOAD, Shape, acknowledge};
 use crate::process;
-use crate::report::{Figures, Unit};
+use crate::report::{Better, Figures};
 
 /// Connections made in the connect scenario, and how many at the same time.
 const CONNECTS: usize = 600;
@@ -29,10 +29,10 @@ const IN_FLIGHT: usize = 64;
 
 /// One row of the table.
 pub(crate) struct Scenario {
-    /// Its name.
+    /// Its name, with the unit of its figure.
     pub(crate) name: &'static str,
-    /// What its figure counts.
-    pub(crate) unit: Unit,
+    /// Whether a higher figure is better.
+    pub(crate) better: Better,
     kind: Kind,
 }
 
@@ -47,7 +47,7 @@ enum Kind {
 pub(crate) fn all() -> Vec<Scenario> {
     let flow = |name, shape, qos, per_write, persistent| Scenario {
         name,
-        unit: Unit::PerSecond,
+        better: Better::More,
         kind: Kind::Flow(Flow {
             shape,
             qos,
@@ -58,44 +58,74 @@ pub(crate) fn all() -> Vec<Scenario> {
     let (zero, one) = (QoS::AtMostOnce, QoS::AtLeastOnce);
     vec![
         Scenario {
-            name: "connects",
-            unit: Unit::PerSecond,
+            name: "connects/s",
+            better: Better::More,
             kind: Kind::Connect,
         },
         Scenario {
-            name: "memory per idle connection",
-            unit: Unit::Kib,
+            name: "KiB per idle connection",
+            better: Better::Less,
             kind: Kind::Idle,
         },
-        flow("fan-in 50:1, QoS 0", Shape::FanIn(50), zero, 1, false),
         flow(
-            "fan-in 50:1, QoS 0, 16 PUBLISH a record",
+            "fan-in 50:1, QoS 0: deliveries/s",
+            Shape::FanIn(50),
+            zero,
+            1,
+            false,
+        ),
+        flow(
+            "fan-in 50:1, QoS 0, 16 PUBLISH a record: deliveries/s",
             Shape::FanIn(50),
             zero,
             16,
             false,
         ),
-        flow("fan-in 50:1, QoS 1", Shape::FanIn(50), one, 1, false),
         flow(
-            "fan-in 50:1, QoS 1, 16 PUBLISH a record",
+            "fan-in 50:1, QoS 1: deliveries/s",
+            Shape::FanIn(50),
+            one,
+            1,
+            false,
+        ),
+        flow(
+            "fan-in 50:1, QoS 1, 16 PUBLISH a record: deliveries/s",
             Shape::FanIn(50),
             one,
             16,
             false,
         ),
-        flow("fan-out 1:100, QoS 0", Shape::FanOut(100), zero, 16, false),
-        flow("fan-out 1:100, QoS 1", Shape::FanOut(100), one, 16, false),
-        flow("50 pairs, QoS 1", Shape::Pairs(50), one, 1, false),
         flow(
-            "50 pairs, QoS 1, persistent sessions online",
+            "fan-out 1:100, QoS 0: deliveries/s",
+            Shape::FanOut(100),
+            zero,
+            16,
+            false,
+        ),
+        flow(
+            "fan-out 1:100, QoS 1: deliveries/s",
+            Shape::FanOut(100),
+            one,
+            16,
+            false,
+        ),
+        flow(
+            "50 pairs, QoS 1: deliveries/s",
+            Shape::Pairs(50),
+            one,
+            1,
+            false,
+        ),
+        flow(
+            "50 pairs, QoS 1, persistent sessions online: deliveries/s",
             Shape::Pairs(50),
             one,
             1,
             true,
         ),
         Scenario {
-            name: "10 publishers, QoS 1, persistent sessions offline",
-            unit: Unit::PerSecond,
+            name: "10 publishers, QoS 1, persistent sessions offline: acknowledged/s",
+            better: Better::More,
             kind: Kind::Offline,
         },
     ]

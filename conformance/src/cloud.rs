@@ -172,16 +172,12 @@ fn up(folder: &Path, flags: &[String]) -> (Program, Ready) {
     drop(std::fs::remove_file(&file));
     let mut command = Command::new(thingwire());
     command
-        .arg("up")
+        .args(["up", "--free-ports"])
         .arg("--data-dir")
         .arg(folder.join("data"))
         .arg("--ready-file")
         .arg(&file)
         .args(flags);
-    // Tests that ask for certain ports get them; the others get free ones.
-    if !flags.iter().any(|flag| flag.ends_with("-port")) {
-        command.arg("--free-ports");
-    }
     let mut program = Program::start("thingwire up", &mut command);
     let ready = wait_until(START, || file.is_file() || program.ended().is_some());
     assert!(

@@ -8,11 +8,13 @@
 mod authority;
 mod cloud;
 mod foreign;
+mod http;
 mod mosquitto;
 mod program;
 
 pub use authority::{Authority, Identity};
 pub use cloud::{Cloud, Ready, thingwire};
 pub use foreign::{aws, missing, on_path, python, script};
+pub use http::http;
 pub use mosquitto::{Mosquitto, MosquittoSettings};
 pub use program::{Finished, Program, finish, free_port, wait_until};

@@ -27,7 +27,7 @@ pub struct Mosquitto {
 /// What differs from one use to the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MosquittoSettings {
-    /// Keep sessions and retained messages in a file, saved after every change it counts (it is not synced).
+    /// Keep sessions and retained messages in a file, saved every second (acknowledged before that, and not synced).
     pub persistence: bool,
 }
 
@@ -129,7 +129,7 @@ fn configuration(folder: &Path, tls_port: u16, port: u16, settings: MosquittoSet
     if settings.persistence {
         let _ = write!(
             text,
-            "persistence true\npersistence_location {folder}/\nautosave_interval 1\nautosave_on_changes true\n"
+            "persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
         );
     }
     text
