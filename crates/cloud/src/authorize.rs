@@ -132,7 +132,15 @@ impl Authorize for Authorizer {
             }
         }
         let context = self.context(client, &certificate, &things);
-        Arc::new(Compiled(PolicySet::compile(documents, &context)))
+        let compiled = PolicySet::compile(documents, &context);
+        for (statement, missing) in compiled.unresolved_denies() {
+            tracing::warn!(
+                client_id = %client.client_id, principal = %client.principal, %statement,
+                variable = missing.key, reason = missing.reason,
+                "a Deny denies nothing, for its variable has no value (C-46)"
+            );
+        }
+        Arc::new(Compiled(compiled))
     }
 }
 

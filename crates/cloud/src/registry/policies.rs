@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use thingwire_contract::limit::POLICY_VERSIONS;
-use thingwire_policy::Document;
+use thingwire_policy::{Document, PolicyError};
 
 use super::certificates::by_age;
 use super::{
@@ -26,7 +26,7 @@ impl Registry {
         now: Timestamp,
     ) -> Result<Policy, RegistryError> {
         names::policy_name(name)?;
-        check_document(document)?;
+        self.check_document(name, document)?;
         self.change(|state| {
             if state.policies.contains_key(name) {
                 return Err(RegistryError::AlreadyExists {
@@ -119,7 +119,7 @@ impl Registry {
         now: Timestamp,
     ) -> Result<u32, RegistryError> {
         names::policy_name(name)?;
-        check_document(document)?;
+        self.check_document(name, document)?;
         self.change_policy(name, now, |policy| {
             if policy.versions.len() >= POLICY_VERSIONS {
                 return Err(RegistryError::VersionsLimit(format!(
@@ -181,6 +181,15 @@ impl Registry {
         })
     }
 
+    /// Refuses what cannot be enforced, and warns of what is probably a mistake, such as placeholders left in (`C-50`).
+    fn check_document(&self, name: &str, document: &str) -> Result<(), RegistryError> {
+        let document = Document::parse(document).map_err(|error| malformed(&error))?;
+        for warning in document.warnings(&self.place.region, &self.place.account_id) {
+            tracing::warn!(policy = name, %warning, "a policy may not do what it is meant to");
+        }
+        Ok(())
+    }
+
     fn change_policy<T>(
         &self,
         name: &str,
@@ -220,8 +229,9 @@ impl Policy {
     }
 }
 
-fn check_document(document: &str) -> Result<(), RegistryError> {
-    Document::parse(document)
-        .map(drop)
-        .map_err(|error| RegistryError::MalformedPolicy(error.aws_message()))
+/// AWS's words, then the place and ours.
+fn malformed(error: &PolicyError) -> RegistryError {
+    let aws = error.aws_message();
+    let separator = if aws.ends_with('.') { " " } else { ": " };
+    RegistryError::MalformedPolicy(format!("{aws}{separator}{error}"))
 }

@@ -62,14 +62,20 @@ async fn a_malformed_policy_is_refused() {
         r#"{{"Version":"2012-10-17","Statement":[{{"Effect":"Allow","Action":"iot:Publish","Resource":"{}"}}]}}"#,
         "x".repeat(2048)
     );
-    for text in [
-        "",
-        "this is not JSON",
-        "[]",
-        r#"{"Version":"2012-10-17"}"#,
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Maybe","Action":"iot:Publish","Resource":"*"}]}"#,
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Fly","Resource":"*"}]}"#,
-        &long,
+    for (text, place) in [
+        ("", "line 1, column 1"),
+        ("this is not JSON", "line 1, column 1"),
+        ("[]", "line 1, column 1"),
+        (r#"{"Version":"2012-10-17"}"#, "Statement"),
+        (
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Maybe","Action":"iot:Publish","Resource":"*"}]}"#,
+            "(Statement[0].Effect): ",
+        ),
+        (
+            r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Fly","Resource":"*"}]}"#,
+            "(Statement[0].Action): ",
+        ),
+        (&long, "characters"),
     ] {
         let message = api
             .refused(
@@ -84,6 +90,7 @@ async fn a_malformed_policy_is_refused() {
             message.starts_with("Policy document is Malformed"),
             "{message}"
         );
+        assert!(message.contains(place), "{message}");
     }
     assert_eq!(
         api.ok("GET", "/policies", Value::Null).await,
