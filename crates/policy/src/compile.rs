@@ -26,6 +26,7 @@ pub struct PolicySet {
     /// The beginning of the cloud's own ARNs.
     pub(crate) arn_prefix: Box<str>,
     pub(crate) shared_subscription: SharedSubscription,
+    pub(crate) unresolved_deny: UnresolvedDeny,
 }
 
 /// One statement with everything of the connection put in.
@@ -150,6 +151,7 @@ impl PolicySet {
             index,
             arn_prefix: arn_prefix.into_boxed_str(),
             shared_subscription: settings.shared_subscription,
+            unresolved_deny: settings.unresolved_deny,
         }
     }
 

@@ -7,7 +7,7 @@ use crate::compile::{CompiledStatement, PolicySet};
 use crate::document::Effect;
 use crate::index::{Entry, Target};
 use crate::pattern;
-use crate::settings::SharedSubscription;
+use crate::settings::{SharedSubscription, UnresolvedDeny};
 
 /// What was decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -166,20 +166,24 @@ impl PolicySet {
                 let applies = statement.effect == effect
                     && statement.actions.contains(action)
                     && statement.conditions.hold(request)
-                    && if statement.not_resource {
-                        let unresolved = self
-                            .resources_of(statement)
-                            .any(|resource| !resource.missing.is_empty());
-                        (effect == Effect::Deny || !unresolved)
-                            && !self
-                                .resources_of(statement)
-                                .any(|resource| resource.matches_arn(arn))
-                    } else {
-                        self.resources_of(statement)
-                            .any(|resource| resource.matches_arn(arn))
-                    };
+                    && self.matches_foreign(statement, arn);
                 applies.then_some(StatementId(id))
             })
+    }
+
+    fn matches_foreign(&self, statement: &CompiledStatement, arn: &[u8]) -> bool {
+        let deny = statement.effect == Effect::Deny;
+        let unresolved = self
+            .resources_of(statement)
+            .any(|resource| !resource.missing.is_empty());
+        let listed = self
+            .resources_of(statement)
+            .any(|resource| resource.matches_arn(arn));
+        if statement.not_resource {
+            (deny || !unresolved) && !listed
+        } else {
+            listed || (deny && unresolved && self.unresolved_deny == UnresolvedDeny::Denies)
+        }
     }
 
     /// Every statement of an effect that applies to a request, in order of policies and statements.

@@ -18,14 +18,27 @@ pub struct Position {
 }
 
 impl Position {
+    /// The beginning of every text.
+    pub const START: Self = Self {
+        offset: 0,
+        line: 1,
+        column: 1,
+    };
+
     /// The position of a byte offset of a text.
     #[must_use]
     pub fn of(text: &str, offset: usize) -> Self {
-        let (mut line, mut column) = (1_usize, 1_usize);
-        for (at, c) in text.char_indices() {
-            if at >= offset {
-                break;
-            }
+        Self::START.advance(text, offset)
+    }
+
+    /// The position of a byte offset that is not before this one.
+    pub(crate) fn advance(self, text: &str, offset: usize) -> Self {
+        let Self {
+            offset: from,
+            mut line,
+            mut column,
+        } = self;
+        for c in text.get(from..offset).unwrap_or_default().chars() {
             if c == '\n' {
                 line = line.saturating_add(1);
                 column = 1;

@@ -26,6 +26,8 @@ pub struct Explanation {
     pub action: Action,
     /// The resource asked for, as given.
     pub resource: String,
+    /// Whether it is an ARN of another region, account or partition.
+    pub foreign: bool,
     /// Every statement that allows it.
     pub allowed_by: Vec<StatementName>,
     /// Every statement that denies it.
@@ -85,6 +87,8 @@ pub struct Nearest {
 pub enum Obstacle {
     /// Its resource is another one.
     Resource,
+    /// Its `NotResource` lists the requested resource, or something that matches it (`C-32`).
+    Excluded,
     /// It is about another region or account (`C-50`); these are the ones it has.
     Elsewhere {
         /// Its region.
@@ -118,6 +122,7 @@ impl PolicySet {
             outcome,
             action,
             resource: resource.to_string(),
+            foreign: self.own_part(resource).is_none(),
             allowed_by: names(Effect::Allow),
             denied_by: names(Effect::Deny),
             nearest,
@@ -228,6 +233,8 @@ impl PolicySet {
             (matches, statement.conditions.failure(request))
         {
             Obstacle::Condition(text.to_string(), missing.to_vec())
+        } else if statement.not_resource {
+            Obstacle::Excluded
         } else {
             Obstacle::Resource
         };
@@ -262,7 +269,7 @@ impl Obstacle {
     /// Of two that are equally near, the one that is likelier to be the mistake.
     const fn weight(&self) -> u8 {
         match self {
-            Self::Resource => 0,
+            Self::Resource | Self::Excluded => 0,
             Self::Elsewhere { .. } => 1,
             Self::Variable(_) => 2,
             Self::Condition(..) => 3,
@@ -313,6 +320,7 @@ impl fmt::Display for Explanation {
                 }
                 f.write_str("] allows it; ")?;
                 match &self.nearest {
+                    None if self.foreign => f.write_str("the resource is not one of this cloud's"),
                     Some(nearest) => write!(f, "{}", NearestOf(self, nearest)),
                     None => write!(f, "none of them allows {} on anything", self.action),
                 }
@@ -341,8 +349,14 @@ impl fmt::Display for NearestOf<'_> {
                 obstacle,
             },
         ) = self;
-        write!(f, "nearest is {statement}, for {}", Quoted(resource))?;
+        let but = if *obstacle == Obstacle::Excluded {
+            "everything but "
+        } else {
+            ""
+        };
+        write!(f, "nearest is {statement}, for {but}{}", Quoted(resource))?;
         match obstacle {
+            Obstacle::Excluded => Ok(()),
             Obstacle::Resource
                 if explanation.action == Action::Subscribe && resource.starts_with("topic/") =>
             {

@@ -3,6 +3,7 @@
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
+use core::cell::Cell;
 
 use thingwire_contract::limit;
 
@@ -39,12 +40,19 @@ pub(crate) fn document(text: &str, settings: &Settings) -> Result<Document, Poli
     }
     let node = json::parse(text)
         .map_err(|(offset, problem)| PolicyError::new(text, offset, "", problem))?;
-    Reader { text, settings }.document(&node)
+    Reader {
+        text,
+        settings,
+        last: Cell::new(Position::START),
+    }
+    .document(&node)
 }
 
 struct Reader<'a> {
     text: &'a str,
     settings: &'a Settings,
+    /// The last position asked for: most are asked for in the order of the text.
+    last: Cell<Position>,
 }
 
 /// Known member names, and what to say about one that is spelt in another case.
@@ -66,6 +74,17 @@ const STATEMENT: [(&str, &str); 7] = [
 impl Reader<'_> {
     fn fail<T>(&self, offset: usize, path: &str, problem: Problem) -> Result<T, PolicyError> {
         Err(PolicyError::new(self.text, offset, path, problem))
+    }
+
+    fn position(&self, offset: usize) -> Position {
+        let last = self.last.get();
+        let from = if last.offset <= offset {
+            last
+        } else {
+            Position::START
+        };
+        self.last.set(from.advance(self.text, offset));
+        self.last.get()
     }
 
     fn document(&self, node: &Node) -> Result<Document, PolicyError> {
@@ -208,7 +227,7 @@ impl Reader<'_> {
         }
         Ok(ResourcePattern {
             template,
-            position: Position::of(self.text, offset),
+            position: self.position(offset),
             path,
         })
     }
@@ -278,7 +297,7 @@ impl Reader<'_> {
             }
             Ok(ConditionValue {
                 template,
-                position: Position::of(self.text, node.offset),
+                position: self.position(node.offset),
                 path,
             })
         };
