@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use axum::extract::{FromRequest, Request};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
@@ -52,6 +53,25 @@ impl Labels {
     }
 }
 
+/// Takes a request off the connection, whatever it is: with a body left unread, the connection could not be used again.
+/// Waits for the body; dropping it drops the request.
+pub(super) async fn receive(request: Request) -> Result<(Parts, Bytes), ApiError> {
+    let (head, body) = request.into_parts();
+    let request = Request::from_parts(head.clone(), body);
+    // The limit of the size is the router's.
+    let body = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &()))
+        .await
+        .map_err(|_| ApiError::invalid("The body of the request did not arrive in time"))?
+        .map_err(|error| {
+            if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                ApiError::too_large(MAX_BODY)
+            } else {
+                ApiError::invalid("The body of the request did not arrive whole")
+            }
+        })?;
+    Ok((head, body))
+}
+
 /// One request.
 #[derive(Debug)]
 pub(super) struct Call {
@@ -62,29 +82,16 @@ pub(super) struct Call {
 }
 
 impl Call {
-    /// Reads query, headers and body. Waits for the body; dropping it drops the request.
-    pub(super) async fn read(labels: Labels, request: Request) -> Result<Self, ApiError> {
-        let query = request
-            .uri()
-            .query()
-            .map_or_else(|| Ok(Vec::new()), read_query)?;
-        let headers = request.headers().clone();
-        // The limit of the size is the router's.
-        let bytes = tokio::time::timeout(BODY_TIMEOUT, Bytes::from_request(request, &()))
-            .await
-            .map_err(|_| ApiError::invalid("The body of the request did not arrive in time"))?
-            .map_err(|error| {
-                if error.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                    ApiError::too_large(MAX_BODY)
-                } else {
-                    ApiError::invalid("The body of the request did not arrive whole")
-                }
-            })?;
+    /// Reads query and body of a request whose path was matched.
+    pub(super) fn read(labels: Labels, head: &Parts, body: &[u8]) -> Result<Self, ApiError> {
         Ok(Self {
             labels,
-            query,
-            headers,
-            body: read_body(&bytes)?,
+            query: head
+                .uri
+                .query()
+                .map_or_else(|| Ok(Vec::new()), read_query)?,
+            headers: head.headers.clone(),
+            body: read_body(body)?,
         })
     }
 

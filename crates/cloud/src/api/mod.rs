@@ -265,11 +265,12 @@ async fn answer_request(State(state): State<ApiState>, request: Request) -> Resp
 }
 
 async fn serve(state: ApiState, request: Request) -> Result<(&'static str, Value), ApiError> {
-    if is_cross_origin(request.headers()) {
+    let (head, body) = call::receive(request).await?;
+    if is_cross_origin(&head.headers) {
         return Err(ApiError::cross_origin());
     }
-    let method = request.method().as_str();
-    let path = request.uri().path();
+    let method = head.method.as_str();
+    let path = head.uri.path();
     let found = OPERATIONS
         .iter()
         .find_map(|(name, served, template, serve)| {
@@ -279,7 +280,7 @@ async fn serve(state: ApiState, request: Request) -> Result<(&'static str, Value
     let Some((name, labels, serve)) = found else {
         return Err(ApiError::unknown_operation(method, path));
     };
-    let call = Call::read(labels?, request).await?;
+    let call = Call::read(labels?, &head, &body)?;
     let body = tokio::task::spawn_blocking(move || serve(&state, &call))
         .await
         .map_err(|error| {

@@ -1,7 +1,14 @@
 //! The form of requests and answers, and what happens to those that have none.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
 use axum::body::Body;
 use axum::http::Request;
+use hyper::body::{Body as HttpBody, Bytes, Frame};
 use serde_json::{Value, json};
 use thingwire_store::faults::Disk;
 
@@ -57,6 +64,52 @@ async fn an_unknown_operation_is_named() {
         }
         let message = reply.is(404, "UnknownOperationException");
         assert!(message.ends_with(&format!("{method} {path}")), "{message}");
+    }
+}
+
+/// A body that tells when it was read to its end.
+struct Watched {
+    begun: bool,
+    ended: Arc<AtomicBool>,
+}
+
+impl HttpBody for Watched {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if self.begun {
+            self.ended.store(true, Ordering::Relaxed);
+            return Poll::Ready(None);
+        }
+        self.begun = true;
+        Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"{")))))
+    }
+}
+
+/// A refusal does not leave the body on the connection: the client's next request would be cut off.
+#[tokio::test]
+async fn a_refused_request_is_read_to_its_end() {
+    let api = Api::new();
+    for (path, origin) in [
+        ("/nothing", ""),
+        ("/things/a%ff", ""),
+        ("/things/a", "https://evil.example"),
+    ] {
+        let ended = Arc::new(AtomicBool::new(false));
+        let mut request = Request::post(path);
+        if !origin.is_empty() {
+            request = request.header("origin", origin);
+        }
+        let request = request.body(Body::new(Watched {
+            begun: false,
+            ended: Arc::clone(&ended),
+        }));
+        assert_ne!(api.send(request.expect("a request")).await.status, 200);
+        assert!(ended.load(Ordering::Relaxed), "{path}");
     }
 }
 
