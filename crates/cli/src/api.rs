@@ -20,7 +20,10 @@ where
 {
     if let SdkError::ServiceError(answer) = error {
         let name = answer.err().code().unwrap_or("unknown error");
-        let message = answer.err().message().unwrap_or("the cloud gave no message");
+        let message = answer
+            .err()
+            .message()
+            .unwrap_or("the cloud gave no message");
         return Failure::new(Exit::Api, format!("{operation}: {name}: {message}"))
             .advise(advice(operation, name));
     }
@@ -29,34 +32,51 @@ where
     let text = whole.split(" (").next().unwrap_or(&whole);
     let lower = whole.to_ascii_lowercase();
     if lower.contains("credential") {
-        return Failure::new(Exit::Failed, format!("{operation}: no AWS credentials: {text}"))
-            .advise("configure them as for the AWS CLI (aws configure, AWS_PROFILE, AWS_ACCESS_KEY_ID …)")
-            .advise("with single sign-on: eval \"$(aws configure export-credentials --format env)\"");
+        return Failure::new(
+            Exit::Failed,
+            format!("{operation}: no AWS credentials: {text}"),
+        )
+        .advise(
+            "configure them as for the AWS CLI (aws configure, AWS_PROFILE, AWS_ACCESS_KEY_ID …)",
+        )
+        .advise("with single sign-on: eval \"$(aws configure export-credentials --format env)\"");
     }
     if lower.contains("region") && matches!(error, SdkError::ConstructionFailure(_)) {
-        return Failure::new(Exit::Usage, format!("{operation}: no AWS region is configured"))
-            .advise("set AWS_REGION, or region in your AWS configuration");
+        return Failure::new(
+            Exit::Usage,
+            format!("{operation}: no AWS region is configured"),
+        )
+        .advise("set AWS_REGION, or region in your AWS configuration");
     }
     match error {
-        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
-            Failure::new(Exit::Unreachable, format!("{operation}: no answer from the cloud: {text}"))
-        }
+        SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => Failure::new(
+            Exit::Unreachable,
+            format!("{operation}: no answer from the cloud: {text}"),
+        ),
         _ => Failure::new(Exit::Api, format!("{operation}: {text}")),
     }
 }
 
 fn advice(operation: &str, name: &str) -> &'static str {
     match name {
-        "ResourceNotFoundException" => "look at the name: `thingwire thing list` shows what there is",
+        "ResourceNotFoundException" => {
+            "look at the name: `thingwire thing list` shows what there is"
+        }
         "ResourceAlreadyExistsException" => "choose another name, or delete what has it first",
         "DeleteConflictException" => "detach it from everything first",
         "MalformedPolicyException" => "mend the policy document at the place named",
-        "LimitExceededException" | "ServiceQuotaExceededException" | "VersionsLimitExceededException" => {
+        "LimitExceededException"
+        | "ServiceQuotaExceededException"
+        | "VersionsLimitExceededException" => {
             "an account's limit is reached; delete what is not needed"
         }
         "ThrottlingException" => "too many calls in a short time; wait a little and try again",
-        "UnauthorizedException" | "AccessDeniedException" | "UnrecognizedClientException"
-        | "InvalidSignatureException" | "ExpiredTokenException" | "InvalidClientTokenId" => {
+        "UnauthorizedException"
+        | "AccessDeniedException"
+        | "UnrecognizedClientException"
+        | "InvalidSignatureException"
+        | "ExpiredTokenException"
+        | "InvalidClientTokenId" => {
             "these AWS credentials may not do this; `aws sts get-caller-identity` shows whose they are"
         }
         "CertificateStateException" => "deactivate the certificate first",

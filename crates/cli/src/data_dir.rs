@@ -3,11 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use thingwire_cloud::ready::READY_FILE;
 
 use crate::exit::{Exit, Failure};
-
-/// The file in the data folder that says where the running cloud listens; the same content as `--ready-file`.
-pub(crate) const READY_FILE: &str = "ready.json";
 
 /// The platform's data folder, for when `--data-dir` is not given.
 ///
@@ -17,8 +15,11 @@ pub(crate) fn default_dir() -> Result<PathBuf, Failure> {
     directories::ProjectDirs::from("", "", "thingwire")
         .map(|dirs| dirs.data_local_dir().to_owned())
         .ok_or_else(|| {
-            Failure::new(Exit::Usage, "this system does not say where data folders are")
-                .advise("give one with --data-dir")
+            Failure::new(
+                Exit::Usage,
+                "this system does not say where data folders are",
+            )
+            .advise("give one with --data-dir")
         })
 }
 
@@ -52,14 +53,18 @@ impl Ready {
         let path = data_dir.join(READY_FILE);
         match std::fs::read(&path) {
             Ok(content) => serde_json::from_slice(&content).map(Some).map_err(|error| {
-                Failure::new(Exit::Failed, format!("`{}` cannot be understood: {error}", path.display()))
-                    .advise("restart `thingwire up`, which writes it anew")
+                Failure::new(
+                    Exit::Failed,
+                    format!("`{}` cannot be understood: {error}", path.display()),
+                )
+                .advise("restart `thingwire up`, which writes it anew")
             }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => {
-                Err(Failure::new(Exit::Failed, format!("cannot read `{}`: {error}", path.display()))
-                    .advise("is it another user's data folder? give yours with --data-dir"))
-            }
+            Err(error) => Err(Failure::new(
+                Exit::Failed,
+                format!("cannot read `{}`: {error}", path.display()),
+            )
+            .advise("is it another user's data folder? give yours with --data-dir")),
         }
     }
 }

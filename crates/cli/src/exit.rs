@@ -34,18 +34,36 @@ pub(crate) enum Exit {
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
+    reason: Option<String>,
     advice: Vec<String>,
 }
 
 impl Failure {
     /// One lower-case line; user input in `back-ticks`.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into(), advice: Vec::new() }
+        Self {
+            exit,
+            message: message.into(),
+            reason: None,
+            advice: Vec::new(),
+        }
     }
 
     /// The reader of our output went away (`| head`): nothing to say, and nobody to say it to.
     pub(crate) const fn nobody_reads() -> Self {
-        Self { exit: Exit::Failed, message: String::new(), advice: Vec::new() }
+        Self {
+            exit: Exit::Failed,
+            message: String::new(),
+            reason: None,
+            advice: Vec::new(),
+        }
+    }
+
+    /// Says why, in the words of whoever knows.
+    #[must_use]
+    pub(crate) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.reason = Some(reason.into());
+        self
     }
 
     /// Adds a line that says what to do.
@@ -60,7 +78,12 @@ impl Failure {
         self.exit
     }
 
-    /// The message without the advice.
+    /// Why, if somebody knew.
+    pub(crate) fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+
+    /// The message without reason and advice.
     pub(crate) fn message(&self) -> &str {
         &self.message
     }
@@ -69,7 +92,7 @@ impl Failure {
     pub(crate) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
             let mut text = String::new();
-            for line in &self.advice {
+            for line in self.reason.iter().chain(&self.advice) {
                 let _ = write!(text, "\n  {line}");
             }
             crate::output::error(&self.message, &text);

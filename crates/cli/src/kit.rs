@@ -64,7 +64,10 @@ impl Kit {
                 file: finding.file,
             })
             .collect();
-        let serious = findings.iter().filter(|line| line.severity > Severity::Warning).count();
+        let serious = findings
+            .iter()
+            .filter(|line| line.severity > Severity::Warning)
+            .count();
         for line in &findings {
             let text = format!("{}\n  {}", line.message, line.advice);
             if line.severity == Severity::Warning {
@@ -85,12 +88,23 @@ impl Kit {
             ));
         }
         if context.json {
-            output::json(&Report { dir: dir.clone(), usable: serious == 0, findings })?;
+            output::json(&Report {
+                dir: dir.clone(),
+                usable: serious == 0,
+                findings,
+            })?;
         }
         if serious == 0 {
             return Ok(());
         }
-        let problems = if serious == 1 { "1 problem" } else { &format!("{serious} problems") };
-        Err(Failure::new(Exit::Kit, format!("kit `{}` has {problems}", dir.display())))
+        let problems = if serious == 1 {
+            "1 problem"
+        } else {
+            &format!("{serious} problems")
+        };
+        Err(Failure::new(
+            Exit::Kit,
+            format!("kit `{}` has {problems}", dir.display()),
+        ))
     }
 }

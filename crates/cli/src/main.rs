@@ -17,9 +17,11 @@ mod policy_source;
 mod provision;
 mod publish;
 mod refusals;
+mod speaker;
 mod subscribe;
 mod target;
 mod thing;
+mod topic_args;
 mod up;
 
 use std::process::ExitCode;
@@ -30,7 +32,11 @@ use exit::{Exit, Failure};
 
 /// From bare board to AWS IoT Core, and a local cloud to do it on first.
 #[derive(Parser, Debug)]
-#[command(name = "thingwire", version, max_term_width = 110, after_help = "\
+#[command(
+    name = "thingwire",
+    version,
+    max_term_width = 110,
+    after_help = "\
 Examples:
   thingwire demo                                                   the whole story in one command
   thingwire up                                                     a local AWS IoT Core
@@ -41,7 +47,8 @@ Examples:
 
 Exit codes: 0 done · 1 failed · 2 usage · 3 denied or refused · 4 no answer from the cloud · 5 data folder in use
   6 unusable kit · 7 error of the control plane · 8 the local cloud cannot start · 27 `sub -W` ran out of time
-RUST_LOG chooses what is logged on stderr, e.g. RUST_LOG=thingwire_broker=debug.")]
+RUST_LOG chooses what is logged on stderr, e.g. RUST_LOG=thingwire_broker=debug."
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -79,7 +86,11 @@ struct Context {
 }
 
 fn main() -> ExitCode {
-    let Arguments { command, target, json } = Arguments::parse();
+    let Arguments {
+        command,
+        target,
+        json,
+    } = Arguments::parse();
     logging::start(matches!(command, Command::Up(_)));
     let context = Context { target, json };
     match run(command, &context) {

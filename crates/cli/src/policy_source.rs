@@ -50,22 +50,37 @@ impl PolicySource {
         if !path.is_file() {
             let looks_like_a_file = argument.contains(['/', '\\']) || argument.ends_with(".json");
             if looks_like_a_file {
-                return Err(Failure::new(Exit::Usage, format!("there is no policy file `{argument}`"))
-                    .advise("give the path of a policy document, or the name of a policy that exists"));
+                return Err(Failure::new(
+                    Exit::Usage,
+                    format!("there is no policy file `{argument}`"),
+                )
+                .advise(
+                    "give the path of a policy document, or the name of a policy that exists",
+                ));
             }
             return names::policy(argument)
                 .map(Self::Existing)
                 .map_err(|error| Failure::new(Exit::Usage, error));
         }
         let text = read_text(path)?;
-        let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        let stem = path
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned())
+            .unwrap_or_default();
         let name = names::policy(name.unwrap_or(&stem)).map_err(|error| {
             Failure::new(Exit::Usage, error).advise("name the policy with --policy-name NAME")
         })?;
         Document::parse(&text).map_err(|error| {
-            Failure::new(Exit::Usage, format!("`{argument}` is not a policy: {error}"))
+            Failure::new(
+                Exit::Usage,
+                format!("`{argument}` is not a policy: {error}"),
+            )
         })?;
-        Ok(Self::Document { name, file: path.to_owned(), text })
+        Ok(Self::Document {
+            name,
+            file: path.to_owned(),
+            text,
+        })
     }
 
     /// Makes sure that the policy is in the cloud, and answers its name.
@@ -76,10 +91,13 @@ impl PolicySource {
         match self {
             Self::Existing(name) => {
                 let found = cloud.iot.get_policy().policy_name(name).send().await;
-                found.map_err(api::failed("GetPolicy")).map_err(|error| {
-                    error.advise(format!("`{name}` is not a file either"))
-                })?;
-                Ok(InPlace { name: name.clone(), created: false })
+                found
+                    .map_err(api::failed("GetPolicy"))
+                    .map_err(|error| error.advise(format!("`{name}` is not a file either")))?;
+                Ok(InPlace {
+                    name: name.clone(),
+                    created: false,
+                })
             }
             Self::Document { name, file, text } => {
                 let (document, replaced) = replace_placeholders(text, &cloud.region, account);
@@ -97,20 +115,41 @@ impl PolicySource {
 }
 
 async fn create(cloud: &Target, name: &str, document: &str) -> Result<InPlace, Failure> {
-    let created = cloud.iot.create_policy().policy_name(name).policy_document(document).send().await;
+    let created = cloud
+        .iot
+        .create_policy()
+        .policy_name(name)
+        .policy_document(document)
+        .send()
+        .await;
     let Err(error) = created else {
-        return Ok(InPlace { name: name.to_owned(), created: true });
+        return Ok(InPlace {
+            name: name.to_owned(),
+            created: true,
+        });
     };
     if error.code() != Some("ResourceAlreadyExistsException") {
         return Err(api::failed("CreatePolicy")(error));
     }
-    let existing = cloud.iot.get_policy().policy_name(name).send().await.map_err(api::failed("GetPolicy"))?;
+    let existing = cloud
+        .iot
+        .get_policy()
+        .policy_name(name)
+        .send()
+        .await
+        .map_err(api::failed("GetPolicy"))?;
     if same_json(existing.policy_document().unwrap_or_default(), document) {
-        return Ok(InPlace { name: name.to_owned(), created: false });
+        return Ok(InPlace {
+            name: name.to_owned(),
+            created: false,
+        });
     }
-    Err(Failure::new(Exit::Api, format!("the cloud has a policy `{name}` with another document"))
-        .advise(format!("to use the one it has: --policy {name}"))
-        .advise("to make a new one: --policy-name OTHER"))
+    Err(Failure::new(
+        Exit::Api,
+        format!("the cloud has a policy `{name}` with another document"),
+    )
+    .advise(format!("to use the one it has: --policy {name}"))
+    .advise("to make a new one: --policy-name OTHER"))
 }
 
 /// Whether two documents say the same, white space and order of members aside.
@@ -121,7 +160,10 @@ fn same_json(one: &str, other: &str) -> bool {
 
 fn read_text(path: &Path) -> Result<String, Failure> {
     let failed = |why: String| {
-        Failure::new(Exit::Usage, format!("cannot read the policy file `{}`: {why}", path.display()))
+        Failure::new(
+            Exit::Usage,
+            format!("cannot read the policy file `{}`: {why}", path.display()),
+        )
     };
     let metadata = std::fs::metadata(path).map_err(|error| failed(error.to_string()))?;
     if metadata.len() > FILE_LIMIT {
@@ -130,7 +172,10 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     let bytes = std::fs::read(path).map_err(|error| failed(error.to_string()))?;
     let text = String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".into()))?;
     // Windows editors put a byte order mark first; JSON has none.
-    Ok(text.strip_prefix('\u{feff}').map(ToOwned::to_owned).unwrap_or(text))
+    Ok(text
+        .strip_prefix('\u{feff}')
+        .map(ToOwned::to_owned)
+        .unwrap_or(text))
 }
 
 #[cfg(test)]
@@ -144,14 +189,16 @@ mod tests {
         PolicySource::read(path.to_str().unwrap(), None)
     }
 
-    const SMALLEST: &str =
-        r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]}"#;
+    const SMALLEST: &str = r#"{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"iot:Connect","Resource":"*"}]}"#;
 
     #[test]
     fn the_files_name_is_the_policys() {
         let source = read(SMALLEST).unwrap();
         assert!(matches!(source, PolicySource::Document { name, .. } if name == "policy"));
-        assert!(read(&format!("\u{feff}{SMALLEST}")).is_ok(), "byte order mark");
+        assert!(
+            read(&format!("\u{feff}{SMALLEST}")).is_ok(),
+            "byte order mark"
+        );
     }
 
     #[test]
@@ -169,9 +216,16 @@ mod tests {
 
     #[test]
     fn a_name_is_a_name_and_a_path_is_a_path() {
-        assert!(matches!(PolicySource::read("my-policy", None), Ok(PolicySource::Existing(_))));
+        assert!(matches!(
+            PolicySource::read("my-policy", None),
+            Ok(PolicySource::Existing(_))
+        ));
         let failure = PolicySource::read("nowhere/policy.json", None).unwrap_err();
-        assert!(failure.message().contains("there is no policy file"), "{}", failure.message());
+        assert!(
+            failure.message().contains("there is no policy file"),
+            "{}",
+            failure.message()
+        );
         assert!(PolicySource::read("two words", None).is_err());
     }
 

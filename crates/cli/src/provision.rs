@@ -44,12 +44,21 @@ pub(crate) struct Thing {
 /// # Errors
 /// If the system gives no randomness.
 pub(crate) fn request(common_name: &str) -> Result<Request, Failure> {
-    let failed = |error: rcgen::Error| Failure::new(Exit::Failed, format!("cannot make a key: {error}"));
+    let failed =
+        |error: rcgen::Error| Failure::new(Exit::Failed, format!("cannot make a key: {error}"));
     let key = KeyPair::generate().map_err(failed)?;
     let mut params = CertificateParams::new(Vec::new()).map_err(failed)?;
-    params.distinguished_name.push(DnType::CommonName, common_name);
-    let csr = params.serialize_request(&key).and_then(|request| request.pem()).map_err(failed)?;
-    Ok(Request { key: PrivateKeyPem::new(key.serialize_pem()), csr })
+    params
+        .distinguished_name
+        .push(DnType::CommonName, common_name);
+    let csr = params
+        .serialize_request(&key)
+        .and_then(|request| request.pem())
+        .map_err(failed)?;
+    Ok(Request {
+        key: PrivateKeyPem::new(key.serialize_pem()),
+        csr,
+    })
 }
 
 impl Target {
@@ -62,7 +71,10 @@ impl Target {
             .send()
             .await
             .map_err(|error| self.advise(api::failed("DescribeEndpoint")(error)))?;
-        answer.endpoint_address().map(ToOwned::to_owned).ok_or_else(|| incomplete("DescribeEndpoint"))
+        answer
+            .endpoint_address()
+            .map(ToOwned::to_owned)
+            .ok_or_else(|| incomplete("DescribeEndpoint"))
     }
 
     /// CreateThing; the same again is fine (`G-8`). The account is read from the ARN that comes back.
@@ -74,7 +86,10 @@ impl Target {
             .send()
             .await
             .map_err(|error| self.advise(api::failed("CreateThing")(error)))?;
-        let arn = answer.thing_arn().ok_or_else(|| incomplete("CreateThing"))?.to_owned();
+        let arn = answer
+            .thing_arn()
+            .ok_or_else(|| incomplete("CreateThing"))?
+            .to_owned();
         let account = match Arn::parse(&arn) {
             Ok(parsed) => parsed.account.to_owned(),
             Err(_) => return Err(incomplete("CreateThing")),
@@ -93,23 +108,47 @@ impl Target {
             .send()
             .await
             .map_err(api::failed(OPERATION))?;
-        match (answer.certificate_id, answer.certificate_arn, answer.certificate_pem) {
+        match (
+            answer.certificate_id,
+            answer.certificate_arn,
+            answer.certificate_pem,
+        ) {
             (Some(id), Some(arn), Some(pem)) => Ok(Certificate { id, arn, pem }),
             _ => Err(incomplete(OPERATION)),
         }
     }
 
     /// AttachPolicy: what the certificate may do.
-    pub(crate) async fn attach_policy(&self, policy: &str, certificate_arn: &str) -> Result<(), Failure> {
-        let call = self.iot.attach_policy().policy_name(policy).target(certificate_arn).send().await;
+    pub(crate) async fn attach_policy(
+        &self,
+        policy: &str,
+        certificate_arn: &str,
+    ) -> Result<(), Failure> {
+        let call = self
+            .iot
+            .attach_policy()
+            .policy_name(policy)
+            .target(certificate_arn)
+            .send()
+            .await;
         call.map(|_| ()).map_err(api::failed("AttachPolicy"))
     }
 
     /// AttachThingPrincipal: which thing the certificate speaks for (`C-41`).
-    pub(crate) async fn attach_thing(&self, thing: &str, certificate_arn: &str) -> Result<(), Failure> {
-        let call =
-            self.iot.attach_thing_principal().thing_name(thing).principal(certificate_arn).send().await;
-        call.map(|_| ()).map_err(api::failed("AttachThingPrincipal"))
+    pub(crate) async fn attach_thing(
+        &self,
+        thing: &str,
+        certificate_arn: &str,
+    ) -> Result<(), Failure> {
+        let call = self
+            .iot
+            .attach_thing_principal()
+            .thing_name(thing)
+            .principal(certificate_arn)
+            .send()
+            .await;
+        call.map(|_| ())
+            .map_err(api::failed("AttachThingPrincipal"))
     }
 
     /// UpdateCertificate to INACTIVE (`A-27`).
@@ -148,6 +187,9 @@ impl Target {
 }
 
 fn incomplete(operation: &str) -> Failure {
-    Failure::new(Exit::Api, format!("{operation}: the cloud's answer lacks what it must hold"))
-        .advise("is this really the control plane of AWS IoT, or of `thingwire up`?")
+    Failure::new(
+        Exit::Api,
+        format!("{operation}: the cloud's answer lacks what it must hold"),
+    )
+    .advise("is this really the control plane of AWS IoT, or of `thingwire up`?")
 }

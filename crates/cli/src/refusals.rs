@@ -1,17 +1,51 @@
 //! Why something was refused: the local cloud remembers, AWS leaves us with a list of what to look at.
 
-use std::time::Duration;
+use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::exit::{Exit, Failure};
 use crate::target::Local;
 
 /// An answer beyond this is not one of ours.
 const ANSWER_LIMIT: u64 = 4 << 20;
 const PATIENCE: Duration = Duration::from_secs(3);
+
+/// One refusal, as the local cloud tells it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Refusal {
+    /// Seconds since the Unix epoch.
+    timestamp: f64,
+    /// Why, as a name of AWS's logs (`A-29`).
+    reason: String,
+    /// Why, in words: action, resource, and the policy that decided or that none did.
+    explanation: String,
+}
+
+#[derive(Deserialize)]
+struct Refusals {
+    refusals: Vec<Refusal>,
+}
+
+impl Refusal {
+    /// Whether it happened at or after this time (the same computer's clock told both).
+    pub(crate) fn is_since(&self, time: SystemTime) -> bool {
+        let since = time
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        // The cloud rounds to milliseconds.
+        self.timestamp + 0.001 >= since.as_secs_f64()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.explanation, self.reason)
+    }
+}
 
 /// The refusals that the local cloud remembers of a client, oldest first; none if it does not answer.
 pub(crate) async fn of_client(local: &Local, client_id: &str) -> Vec<Refusal> {
@@ -28,7 +62,7 @@ async fn of(local: &Local, member: &str, value: &str) -> Vec<Refusal> {
     match tokio::time::timeout(PATIENCE, get(&local.api_url, &path)).await {
         Ok(Some(body)) => serde_json::from_slice::<Refusals>(&body)
             .inspect_err(|error| tracing::debug!(%error, "the local cloud's refusals"))
-            .map(Refusals::list)
+            .map(|answer| answer.refusals)
             .unwrap_or_default(),
         _ => Vec::new(),
     }
@@ -37,21 +71,35 @@ async fn of(local: &Local, member: &str, value: &str) -> Vec<Refusal> {
 /// One GET over plain HTTP/1.0 to loopback, where the local cloud's control plane listens.
 async fn get(url: &str, path: &str) -> Option<Vec<u8>> {
     let host = url.strip_prefix("http://")?.trim_end_matches('/');
-    let address = if host.rsplit(']').next()?.contains(':') { host.to_owned() } else { format!("{host}:80") };
+    let address = if host.rsplit(']').next()?.contains(':') {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
     let mut stream = TcpStream::connect(address).await.ok()?;
-    let request = format!("GET {path} HTTP/1.0\r\nhost: {host}\r\naccept: application/json\r\n\r\n");
+    let request =
+        format!("GET {path} HTTP/1.0\r\nhost: {host}\r\naccept: application/json\r\n\r\n");
     stream.write_all(request.as_bytes()).await.ok()?;
     let mut answer = Vec::new();
-    stream.take(ANSWER_LIMIT).read_to_end(&mut answer).await.ok()?;
+    stream
+        .take(ANSWER_LIMIT)
+        .read_to_end(&mut answer)
+        .await
+        .ok()?;
     let head = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let status = String::from_utf8_lossy(answer.get(..head)?).lines().next()?.to_owned();
+    let status = String::from_utf8_lossy(answer.get(..head)?)
+        .lines()
+        .next()?
+        .to_owned();
     (status.split(' ').nth(1) == Some("200")).then(|| answer.get(head + 4..).map(<[u8]>::to_vec))?
 }
 
 fn percent_encoded(text: &str) -> String {
     text.bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                char::from(byte).to_string()
+            }
             _ => format!("%{byte:02X}"),
         })
         .collect()

@@ -15,14 +15,23 @@ use crate::exit::{Exit, Failure};
 const USUAL_API_URL: &str = "http://127.0.0.1:4566";
 
 /// What the real AWS IoT Core proves itself with: Amazon Root CA 1 (RSA) and 3 (P-256).
-const AMAZON_ROOTS: &str =
-    concat!(include_str!("roots/AmazonRootCA1.pem"), include_str!("roots/AmazonRootCA3.pem"));
+const AMAZON_ROOTS: &str = concat!(
+    include_str!("roots/AmazonRootCA1.pem"),
+    include_str!("roots/AmazonRootCA3.pem")
+);
 
 /// The flags that choose a cloud; they may stand anywhere on the command line.
 #[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Which cloud")]
 pub(crate) struct TargetArgs {
-    /// Where things live: the local cloud, or AWS with your own AWS configuration
-    #[arg(long, env = "THINGWIRE_CLOUD", value_enum, default_value = "local", global = true)]
+    /// Where things live: a `thingwire up` on this computer, or AWS with your own AWS configuration
+    #[arg(
+        long,
+        env = "THINGWIRE_CLOUD",
+        value_enum,
+        default_value = "local",
+        global = true
+    )]
     pub(crate) cloud: Which,
     /// Control plane of the local cloud [default: the running `thingwire up`]
     #[arg(long, env = "THINGWIRE_API_URL", value_name = "URL", global = true)]
@@ -35,9 +44,10 @@ pub(crate) struct TargetArgs {
 /// The clouds there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Which {
-    /// A `thingwire up` on this computer
+    // Plain comments: they stay out of every --help.
+    // A `thingwire up` on this computer.
     Local,
-    /// AWS IoT Core
+    // AWS IoT Core.
     Aws,
 }
 
@@ -61,12 +71,20 @@ pub(crate) struct Local {
 }
 
 impl TargetArgs {
-    /// The data folder in use.
+    /// The data folder in use, as an absolute path: the ready file tells it to commands that run elsewhere.
     ///
     /// # Errors
     /// If none is given and the system has none.
     pub(crate) fn data_dir(&self) -> Result<PathBuf, Failure> {
-        self.data_dir.clone().map_or_else(default_dir, Ok)
+        match &self.data_dir {
+            None => default_dir(),
+            Some(dir) => std::path::absolute(dir).map_err(|error| {
+                Failure::new(
+                    Exit::Usage,
+                    format!("`{}` cannot be a data folder: {error}", dir.display()),
+                )
+            }),
+        }
     }
 
     /// The local cloud, without calling it.
@@ -81,7 +99,8 @@ impl TargetArgs {
             (None, None) => USUAL_API_URL.to_owned(),
         };
         // With another cloud's URL the data folder's description is about something else.
-        let ready = ready.filter(|ready| ready.api_url.trim_end_matches('/') == api_url.trim_end_matches('/'));
+        let ready = ready
+            .filter(|ready| ready.api_url.trim_end_matches('/') == api_url.trim_end_matches('/'));
         Ok(Local { api_url, ready })
     }
 
@@ -100,7 +119,11 @@ impl TargetArgs {
 impl Target {
     /// A client for a local cloud.
     pub(crate) fn local(local: Local) -> Self {
-        let region = local.ready.as_ref().map_or("us-east-1", |ready| &ready.region).to_owned();
+        let region = local
+            .ready
+            .as_ref()
+            .map_or("us-east-1", |ready| &ready.region)
+            .to_owned();
         let config = aws_sdk_iot::Config::builder()
             .behavior_version(BehaviorVersion::v2026_01_12())
             .region(Region::new(region.clone()))
@@ -109,7 +132,11 @@ impl Target {
             // It answers at once or is not there.
             .retry_config(RetryConfig::disabled())
             .build();
-        Self { iot: aws_sdk_iot::Client::from_conf(config), region, local: Some(local) }
+        Self {
+            iot: aws_sdk_iot::Client::from_conf(config),
+            region,
+            local: Some(local),
+        }
     }
 
     async fn aws(endpoint_url: Option<&str>) -> Result<Self, Failure> {
@@ -122,7 +149,11 @@ impl Target {
             Failure::new(Exit::Usage, "no AWS region is configured")
                 .advise("set AWS_REGION, or region in your AWS configuration")
         })?;
-        Ok(Self { iot: aws_sdk_iot::Client::new(&config), region, local: None })
+        Ok(Self {
+            iot: aws_sdk_iot::Client::new(&config),
+            region,
+            local: None,
+        })
     }
 
     /// PEM of the roots that devices of this cloud must trust.
@@ -135,7 +166,10 @@ impl Target {
         };
         let ready = local.ready()?;
         std::fs::read_to_string(&ready.ca_file).map_err(|error| {
-            Failure::new(Exit::Failed, format!("cannot read `{}`: {error}", ready.ca_file.display()))
+            Failure::new(
+                Exit::Failed,
+                format!("cannot read `{}`: {error}", ready.ca_file.display()),
+            )
         })
     }
 
@@ -146,7 +180,9 @@ impl Target {
     pub(crate) fn mqtt_ports(&self) -> Result<(u16, Option<u16>), Failure> {
         match &self.local {
             None => Ok((8883, Some(443))),
-            Some(local) => local.ready().map(|ready| (ready.mqtt_port, ready.alpn_port)),
+            Some(local) => local
+                .ready()
+                .map(|ready| (ready.mqtt_port, ready.alpn_port)),
         }
     }
 
@@ -173,11 +209,13 @@ impl Local {
         self.ready.as_ref().ok_or_else(|| {
             Failure::new(
                 Exit::Unreachable,
-                format!("no running local cloud is known whose API is at `{}`", self.api_url),
+                format!(
+                    "no running local cloud is known whose API is at `{}`",
+                    self.api_url
+                ),
             )
             .advise("start one: thingwire up")
             .advise("or name its data folder: --data-dir DIR")
         })
     }
 }
-

@@ -87,7 +87,11 @@ impl Create {
 
         if let Some(source) = &policy {
             let in_place = source.ensure(&cloud, &thing.account).await?;
-            let how = if in_place.created { "created" } else { "was there already" };
+            let how = if in_place.created {
+                "created"
+            } else {
+                "was there already"
+            };
             output::done(format_args!("policy `{}` ({how})", in_place.name));
             created.policy_name = Some(in_place.name);
         }
@@ -100,25 +104,41 @@ impl Create {
                 .kit(&endpoint, name, &thing.account, &certificate, request.key)?
                 .write(&dir, Existing::Keep)
                 .map_err(|error| {
-                    Failure::from(error)
-                        .advise(format!("certificate {} was issued and has no key now; delete it", certificate.id))
+                    Failure::from(error).advise(format!(
+                        "certificate {} was issued and has no key now; delete it",
+                        certificate.id
+                    ))
                 })?;
-            output::done(format_args!("certificate {} (its key was made here)", certificate.id));
+            output::done(format_args!(
+                "certificate {} (its key was made here)",
+                certificate.id
+            ));
             if let Some(policy) = &created.policy_name {
                 cloud.attach_policy(policy, &certificate.arn).await?;
-                output::done(format_args!("policy `{policy}` attached to the certificate"));
+                output::done(format_args!(
+                    "policy `{policy}` attached to the certificate"
+                ));
             } else {
-                output::warn("no policy is attached, so this certificate may do nothing: give one with --policy");
+                output::warn(
+                    "no policy is attached, so this certificate may do nothing: give one with --policy",
+                );
             }
             cloud.attach_thing(name, &certificate.arn).await?;
             output::done(format_args!("certificate attached to `{name}`"));
             output::done(format_args!("connection kit `{}`", dir.display()));
-            output::talk(format_args!("  next: thingwire device run --kit {}", dir.display()));
+            output::talk(format_args!(
+                "  next: thingwire device run --kit {}",
+                dir.display()
+            ));
             created.certificate_id = Some(certificate.id);
             created.certificate_arn = Some(certificate.arn);
             created.endpoint = Some(endpoint);
             created.kit = Some(dir);
         }
-        if context.json { output::json(&created) } else { Ok(()) }
+        if context.json {
+            output::json(&created)
+        } else {
+            Ok(())
+        }
     }
 }

@@ -55,7 +55,13 @@ impl Delete {
                 delete_unless_used(&cloud, arn, id).await?;
             }
         }
-        cloud.iot.delete_thing().thing_name(name).send().await.map_err(api::failed("DeleteThing"))?;
+        cloud
+            .iot
+            .delete_thing()
+            .thing_name(name)
+            .send()
+            .await
+            .map_err(api::failed("DeleteThing"))?;
         output::done(format_args!("thing `{name}` deleted"));
         Ok(())
     }

@@ -39,11 +39,18 @@ impl List {
                 .send()
                 .await
                 .map_err(|error| cloud.advise(api::failed("ListThings")(error)))?;
-            rows.extend(page.things().iter().map(|thing| Row {
-                thing_name: thing.thing_name().unwrap_or_default().to_owned(),
-                thing_arn: thing.thing_arn().unwrap_or_default().to_owned(),
-                attributes: thing.attributes().cloned().unwrap_or_default().into_iter().collect(),
-                version: thing.version(),
+            rows.extend(page.things().iter().map(|thing| {
+                Row {
+                    thing_name: thing.thing_name().unwrap_or_default().to_owned(),
+                    thing_arn: thing.thing_arn().unwrap_or_default().to_owned(),
+                    attributes: thing
+                        .attributes()
+                        .cloned()
+                        .unwrap_or_default()
+                        .into_iter()
+                        .collect(),
+                    version: thing.version(),
+                }
             }));
             match page.next_token {
                 Some(next) if !next.is_empty() => token = Some(next),
@@ -54,8 +61,11 @@ impl List {
             return output::json(&rows);
         }
         if rows.is_empty() {
-            output::talk("no things yet; make one: thingwire thing create NAME --policy FILE --kit DIR");
+            output::talk(
+                "no things yet; make one: thingwire thing create NAME --policy FILE --kit DIR",
+            );
         }
-        rows.iter().try_for_each(|row| output::data(&row.thing_name))
+        rows.iter()
+            .try_for_each(|row| output::data(&row.thing_name))
     }
 }

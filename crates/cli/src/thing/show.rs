@@ -69,7 +69,10 @@ pub(super) async fn principals(cloud: &Target, thing: &str) -> Result<Vec<String
 }
 
 /// The names of all policies attached to a certificate.
-pub(super) async fn policies(cloud: &Target, certificate_arn: &str) -> Result<Vec<String>, Failure> {
+pub(super) async fn policies(
+    cloud: &Target,
+    certificate_arn: &str,
+) -> Result<Vec<String>, Failure> {
     let mut names = Vec::new();
     let mut marker = None;
     loop {
@@ -81,7 +84,11 @@ pub(super) async fn policies(cloud: &Target, certificate_arn: &str) -> Result<Ve
             .send()
             .await
             .map_err(api::failed("ListAttachedPolicies"))?;
-        names.extend(page.policies().iter().filter_map(|policy| policy.policy_name.clone()));
+        names.extend(
+            page.policies()
+                .iter()
+                .filter_map(|policy| policy.policy_name.clone()),
+        );
         match page.next_marker {
             Some(next) if !next.is_empty() => marker = Some(next),
             _ => return Ok(names),
@@ -104,7 +111,12 @@ impl Show {
             thing_arn: thing.thing_arn().unwrap_or_default().to_owned(),
             thing_id: thing.thing_id().unwrap_or_default().to_owned(),
             version: thing.version(),
-            attributes: thing.attributes().cloned().unwrap_or_default().into_iter().collect(),
+            attributes: thing
+                .attributes()
+                .cloned()
+                .unwrap_or_default()
+                .into_iter()
+                .collect(),
             principals: Vec::new(),
         };
         for arn in principals(&cloud, &self.name).await? {
@@ -123,9 +135,17 @@ impl Show {
                     .map(|status| status.as_str().to_owned());
                 names = policies(&cloud, &arn).await?;
             }
-            shown.principals.push(Principal { arn, status, policies: names });
+            shown.principals.push(Principal {
+                arn,
+                status,
+                policies: names,
+            });
         }
-        if context.json { output::json(&shown) } else { print(&shown) }
+        if context.json {
+            output::json(&shown)
+        } else {
+            print(&shown)
+        }
     }
 }
 

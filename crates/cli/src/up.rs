@@ -1,0 +1,208 @@
+//! `thingwire up`: the local cloud in the foreground, until Ctrl-C or SIGTERM.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use thingwire_cloud::{CertRefusal, Cloud, Config, Running, StartError, config::DEFAULT_ENDPOINT};
+
+use crate::exit::{Exit, Failure};
+use crate::output::{FAINT, STRONG, Waiting};
+use crate::{Context, names, output};
+
+/// Arguments of `thingwire up`.
+#[derive(Args, Debug)]
+#[command(after_help = "\
+Examples:
+  thingwire up                                        MQTT on 8883, control plane on 4566
+  thingwire up --bind 0.0.0.0 --host 192.168.1.20 --endpoint 192.168.1.20     for boards on your network
+  thingwire up --data-dir ./cloud --free-ports --ready-file ready.json        for tests
+
+The control plane speaks to this computer only and takes any AWS signature. One data folder holds everything:
+things, certificates, policies, sessions, and the private keys of its certificate authorities.")]
+pub(crate) struct Up {
+    /// AWS region of a new account [default: us-east-1]
+    #[arg(long, value_parser = names::region)]
+    region: Option<String>,
+    /// Id of a new account, 12 digits [default: 123456789012]
+    #[arg(long, value_name = "ID", value_parser = names::account)]
+    account: Option<String>,
+    /// Host name that devices are told to connect to
+    #[arg(long, value_name = "NAME", default_value = DEFAULT_ENDPOINT)]
+    endpoint: String,
+    /// Another name or address of this computer for the server certificates; may be given several times
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
+    /// Address at which devices may connect; 0.0.0.0 for all
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    bind: IpAddr,
+    /// MQTT over mutual TLS; 0 for a free port
+    #[arg(long, value_name = "PORT", default_value = "8883")]
+    mqtt_port: u16,
+    /// MQTT over mutual TLS with ALPN x-amzn-mqtt-ca; 0 for a free port
+    #[arg(long, value_name = "PORT", default_value = "4443")]
+    alpn_port: u16,
+    /// Control plane, HTTP and HTTPS; 0 for a free port
+    #[arg(long, value_name = "PORT", default_value = "4566")]
+    api_port: u16,
+    /// MQTT without TLS and without policies, on this computer only, for tools and test suites
+    #[arg(long, value_name = "PORT")]
+    plaintext_port: Option<u16>,
+    /// A free port for everything that listens
+    #[arg(long)]
+    free_ports: bool,
+    /// Write where everything listens into this file, once it does
+    #[arg(long, value_name = "FILE")]
+    ready_file: Option<PathBuf>,
+    /// How a certificate that may not connect is refused; AWS has been seen doing both
+    #[arg(long, value_enum, default_value = "alert")]
+    cert_refusal: Refuse,
+    /// Refuse clients that send no server name (SNI), or a wrong one
+    #[arg(long)]
+    strict_sni: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Refuse {
+    /// TLS alert certificate_unknown
+    Alert,
+    /// Finish the handshake, then close
+    AfterHandshake,
+}
+
+impl From<Refuse> for CertRefusal {
+    fn from(refuse: Refuse) -> Self {
+        match refuse {
+            Refuse::Alert => Self::Alert,
+            Refuse::AfterHandshake => Self::AfterHandshake,
+        }
+    }
+}
+
+impl Up {
+    pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
+        let data_dir = context.target.data_dir()?;
+        let usual = context.target.data_dir.is_none();
+        let config = self.config(&data_dir);
+        let waiting = Waiting::start("starting the local cloud");
+        let stop = stop_signal()?;
+        let running = Cloud::start(config)
+            .await
+            .map_err(|error| start_failed(&error))?;
+        drop(waiting);
+        print(context, &running, &data_dir, usual)?;
+        stop.await;
+        output::talk("closing");
+        running.shutdown().await;
+        Ok(())
+    }
+
+    fn config(self, data_dir: &Path) -> Config {
+        let config = Config {
+            region: self.region,
+            account_id: self.account,
+            endpoint: self.endpoint,
+            hosts: self.hosts,
+            bind: self.bind,
+            mqtt_port: self.mqtt_port,
+            alpn_port: self.alpn_port,
+            api_port: self.api_port,
+            plaintext_port: self.plaintext_port,
+            cert_refusal: self.cert_refusal.into(),
+            strict_sni: self.strict_sni,
+            ready_file: self.ready_file,
+            ..Config::new(data_dir)
+        };
+        if self.free_ports {
+            config.with_free_ports()
+        } else {
+            config
+        }
+    }
+}
+
+/// SIGINT or SIGTERM; Ctrl-C on Windows.
+fn stop_signal() -> Result<impl Future<Output = ()>, Failure> {
+    let failed = |error| Failure::new(Exit::Failed, format!("cannot listen for signals: {error}"));
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        Ok(async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        })
+    }
+    #[cfg(windows)]
+    {
+        let mut interrupt = tokio::signal::windows::ctrl_c().map_err(failed)?;
+        Ok(async move {
+            interrupt.recv().await;
+        })
+    }
+}
+/// A cloud that did not start, with its own exit code for a folder that another one has.
+pub(crate) fn start_failed(error: &StartError) -> Failure {
+    let exit = match error {
+        StartError::InUse(_) => Exit::DataFolderInUse,
+        _ => Exit::Start,
+    };
+    Failure::new(exit, error.to_string())
+}
+
+/// Where everything listens, and what to do next.
+fn print(
+    context: &Context,
+    running: &Running,
+    data_dir: &Path,
+    usual: bool,
+) -> Result<(), Failure> {
+    let ready = running.ready();
+    if context.json {
+        return output::json(ready);
+    }
+    let row = |name: &str, value: &str| output::data(format_args!("  {name:<14} {value}"));
+    output::data(format_args!(
+        "{STRONG}A local AWS IoT Core is up.{STRONG:#} {FAINT}Ctrl-C ends it.{FAINT:#}"
+    ))?;
+    row(
+        "MQTT",
+        &format!("{}:{}  mutual TLS", ready.endpoint, ready.mqtt_port),
+    )?;
+    row(
+        "MQTT + ALPN",
+        &format!("{}:{}  x-amzn-mqtt-ca", ready.endpoint, ready.alpn_port),
+    )?;
+    if let Some(port) = running.plaintext_port() {
+        row(
+            "MQTT, no TLS",
+            &format!("127.0.0.1:{port}  no certificates, no policies: for tools only"),
+        )?;
+    }
+    row(
+        "control plane",
+        &format!("{}  any AWS signature", ready.api_url),
+    )?;
+    row(
+        "account",
+        &format!("{} in {}", ready.account_id, ready.region),
+    )?;
+    row("roots", &ready.ca_file.display().to_string())?;
+    row("operator's kit", &ready.operator_kit.display().to_string())?;
+    row("data folder", &data_dir.display().to_string())?;
+    // Commands find a cloud in the usual folder by themselves.
+    let hint = if usual {
+        String::new()
+    } else {
+        format!(" --data-dir {}", data_dir.display())
+    };
+    output::data(format_args!(
+        "{STRONG}Next{STRONG:#}\n  \
+         thingwire thing create esp32-kitchen --policy policy.json --kit kitchen{hint}\n  \
+         thingwire device run --kit kitchen{hint}\n  \
+         thingwire sub -t '#' -v{hint}"
+    ))
+}

@@ -1,0 +1,122 @@
+//! `thingwire up`: it says where it listens, it stops cleanly, and it says why it cannot start.
+
+mod common;
+
+use std::net::TcpListener;
+
+use common::{Cloud, Finished, read, thingwire};
+
+#[test]
+fn the_ready_file_says_where_everything_is() {
+    let cloud = Cloud::start();
+    let ready = &cloud.ready;
+    assert_eq!(ready["endpoint"], "localhost");
+    assert_eq!(ready["region"], "us-east-1");
+    assert_eq!(ready["account_id"], "123456789012");
+    assert_eq!(ready["https_port"], serde_json::Value::Null);
+    assert_eq!(ready["console_url"], serde_json::Value::Null);
+    for port in ["mqtt_port", "alpn_port"] {
+        assert!(
+            ready[port].as_u64().is_some_and(|port| port > 0),
+            "{port}: {ready}"
+        );
+    }
+    let roots = read(ready["ca_file"].as_str().unwrap());
+    assert_eq!(roots.matches("BEGIN CERTIFICATE").count(), 2, "both roots");
+    let operator = ready["operator_kit"].as_str().unwrap();
+    cloud.run(&["kit", "check", operator]).expect(0, &[]);
+}
+
+#[cfg(unix)]
+#[test]
+fn it_stops_cleanly_and_comes_back_as_the_same_cloud() {
+    let cloud = Cloud::start();
+    cloud.run(&["thing", "create", "kept"]).expect(0, &[]);
+    let roots = read(cloud.ready["ca_file"].as_str().unwrap());
+    let (code, log, folder) = cloud.stop();
+    assert_eq!(code, Some(0), "{log}");
+
+    let cloud = Cloud::start_in(folder, &[], &[]);
+    assert_eq!(read(cloud.ready["ca_file"].as_str().unwrap()), roots);
+    assert_eq!(
+        cloud.run(&["thing", "list"]).expect(0, &[]).stdout,
+        "kept\n"
+    );
+}
+
+#[test]
+fn a_second_one_on_the_same_folder_says_so() {
+    let cloud = Cloud::start();
+    let second: Finished = thingwire()
+        .args(["up", "--free-ports", "--data-dir"])
+        .arg(cloud.data_dir())
+        .output()
+        .unwrap()
+        .into();
+    second.expect(5, &["in use"]);
+    cloud.run(&["thing", "list"]).expect(0, &[]);
+}
+
+#[test]
+fn a_port_in_use_is_named_with_its_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    for flag in ["--mqtt-port", "--alpn-port", "--api-port"] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = thingwire();
+        command.args(["up", "--data-dir"]).arg(folder.path());
+        for other in ["--mqtt-port", "--alpn-port", "--api-port"] {
+            command.args([other, if other == flag { &port } else { "0" }]);
+        }
+        let finished: Finished = command.output().unwrap().into();
+        finished.expect(8, &[&port, flag]);
+    }
+}
+
+#[test]
+fn a_data_folder_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let finished: Finished = thingwire()
+        .args(["up", "--free-ports", "--data-dir"])
+        .arg(file.join("data"))
+        .output()
+        .unwrap()
+        .into();
+    finished.expect(8, &["file/data"]);
+}
+
+#[test]
+fn another_account_for_the_same_folder_is_refused() {
+    let folder = {
+        let mut cloud = Cloud::start();
+        std::mem::replace(&mut cloud.folder, tempfile::tempdir().unwrap())
+    };
+    for (flag, value) in [("--account", "999999999999"), ("--region", "eu-west-1")] {
+        let finished: Finished = thingwire()
+            .args(["up", "--free-ports", flag, value, "--data-dir"])
+            .arg(folder.path().join("data"))
+            .output()
+            .unwrap()
+            .into();
+        finished.expect(8, &[value]);
+    }
+}
+
+#[test]
+fn flags_that_cannot_be_right_are_usage_errors() {
+    for (flag, value) in [
+        ("--account", "123"),
+        ("--region", "US East"),
+        ("--mqtt-port", "65536"),
+        ("--bind", "everywhere"),
+    ] {
+        let finished: Finished = thingwire()
+            .args(["up", flag, value])
+            .output()
+            .unwrap()
+            .into();
+        finished.expect(2, &[value]);
+    }
+}
