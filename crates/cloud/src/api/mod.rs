@@ -233,6 +233,31 @@ const OPERATIONS: &[(&str, &str, &str, Serve)] = &[
         "/policies/{policyName}/version/{policyVersionId}",
         versions::delete_policy_version,
     ),
+    // The same under their old names, deprecated but still in the AWS CLI (`G-16`, `G-17`)
+    (
+        "AttachPrincipalPolicy",
+        "PUT",
+        "/principal-policies/{policyName}",
+        policies::attach_principal_policy,
+    ),
+    (
+        "DetachPrincipalPolicy",
+        "DELETE",
+        "/principal-policies/{policyName}",
+        policies::detach_principal_policy,
+    ),
+    (
+        "ListPrincipalPolicies",
+        "GET",
+        "/principal-policies",
+        policies::list_principal_policies,
+    ),
+    (
+        "ListPolicyPrincipals",
+        "GET",
+        "/policy-principals",
+        policies::list_policy_principals,
+    ),
     // What AWS does not have; the command line uses it.
     ("Health", "GET", "/_thingwire/health", ours::health),
     ("Refusals", "GET", "/_thingwire/refusals", ours::refusals),

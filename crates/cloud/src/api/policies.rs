@@ -8,6 +8,9 @@ use super::call::Call;
 use super::things::with_token;
 use crate::registry::{Page, Timestamp};
 
+/// The header of a principal in the operations with the old names (`G-17`).
+const PRINCIPAL: &str = "x-amzn-iot-principal";
+
 pub(super) fn create_policy(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
     call.refuse("tags")?;
     let name = call.label("policyName");
@@ -75,9 +78,47 @@ pub(super) fn list_attached_policies(state: &ApiState, call: &Call) -> Result<Va
 }
 
 pub(super) fn list_targets_for_policy(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
+    policy_targets(state, call, call.label("policyName"), "targets")
+}
+
+pub(super) fn attach_principal_policy(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
+    let principal = call.header(PRINCIPAL, "principal")?;
+    state
+        .registry
+        .attach_policy(call.label("policyName"), principal)?;
+    Ok(json!({}))
+}
+
+pub(super) fn detach_principal_policy(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
+    let principal = call.header(PRINCIPAL, "principal")?;
+    state
+        .registry
+        .detach_policy(call.label("policyName"), principal)?;
+    Ok(json!({}))
+}
+
+pub(super) fn list_principal_policies(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
+    let principal = call.header(PRINCIPAL, "principal")?;
     let page = state
         .registry
-        .policy_targets(call.label("policyName"), &call.page_by_marker()?)?;
+        .attached_policies(principal, &call.page_by_marker()?)?;
+    Ok(policy_list(state, page))
+}
+
+pub(super) fn list_policy_principals(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
+    let policy = call.header("x-amzn-iot-policy", "policyName")?;
+    policy_targets(state, call, policy, "principals")
+}
+
+fn policy_targets(
+    state: &ApiState,
+    call: &Call,
+    policy: &str,
+    member: &str,
+) -> Result<Value, ApiError> {
+    let page = state
+        .registry
+        .policy_targets(policy, &call.page_by_marker()?)?;
     let place = state.registry.place();
     let targets: Vec<String> = page
         .items
@@ -87,7 +128,7 @@ pub(super) fn list_targets_for_policy(state: &ApiState, call: &Call) -> Result<V
     Ok(with_token(
         "nextMarker",
         page.next,
-        json!({ "targets": targets }),
+        json!({ member: targets }),
     ))
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use thingwire_store::faults::Disk;
+use thingwire_store::faults::{Disk, Syncs};
 use thingwire_store::{Done, RedbStore, Row, Store, StoreError, Table, Write};
 
 use super::{Place, Registry, RegistryError};
@@ -123,6 +123,42 @@ fn a_stored_policy_that_is_not_understood_stays_an_error() {
     let registry = Registry::open(Arc::new(store), place()).expect("a registry");
     let standing = registry.standing("c", "client");
     assert!(matches!(&standing.policies[..], [(name, Err(_))] if name == "p"));
+}
+
+/// The power fails at any moment: what was answered with success is there, and the registry can always be opened.
+#[test]
+fn every_crash_leaves_what_was_answered() {
+    const STEPS: u64 = 8;
+    let disk = Disk::new();
+    let store = RedbStore::with_backend(disk.clone()).expect("a store");
+    let registry = Registry::open(Arc::new(store), place()).expect("a registry");
+    disk.mark(0);
+    for number in 1..=STEPS {
+        registry
+            .create_thing(&format!("t{number}"), BTreeMap::new())
+            .expect("a thing");
+        disk.mark(number);
+    }
+    let mut crashes = 0;
+    disk.crashes(0..3, Syncs::Honoured, |crash| {
+        let Some(answered) = crash.marks.last() else {
+            return;
+        };
+        let place_of_crash = format!("point {} seed {}", crash.point, crash.seed);
+        let store = RedbStore::with_backend(Disk::with_image(crash.image)).expect(&place_of_crash);
+        let registry = Registry::open(Arc::new(store), place()).expect(&place_of_crash);
+        for number in 1..=*answered {
+            assert!(
+                registry.thing(&format!("t{number}")).is_ok(),
+                "{place_of_crash}: t{number}"
+            );
+        }
+        crashes += 1;
+    });
+    assert!(
+        crashes > 3 * STEPS,
+        "{crashes} crashes are too few to show anything"
+    );
 }
 
 /// Many writers at once: each name is won once.

@@ -1,5 +1,7 @@
 //! Policies, their versions, and what they are attached to.
 
+use axum::body::Body;
+use axum::http::Request;
 use serde_json::{Value, json};
 
 use super::{Api, SEED_POLICY, label};
@@ -177,6 +179,41 @@ async fn a_policy_is_attached() {
         Value::Null,
         404,
         "ResourceNotFoundException",
+    )
+    .await;
+}
+
+/// `G-16`, `G-17`: the same under the old names, with the principal or the policy in a header.
+#[tokio::test]
+async fn a_policy_is_attached_the_old_way() {
+    let api = Api::new();
+    let (arn, _) = api.certificate(true).await;
+    api.ok("POST", "/policies/p", document(SEED_POLICY)).await;
+    let call = async |method: &str, path: &str, header: &str, value: &str| {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header, value);
+        api.send(request.body(Body::empty()).expect("a request"))
+            .await
+    };
+    let principal = "x-amzn-iot-principal";
+    let attached = call("PUT", "/principal-policies/p", principal, &arn).await;
+    assert_eq!(attached.status, 200);
+    let policies = call("GET", "/principal-policies", principal, &arn).await;
+    assert_eq!(policies.body["policies"][0]["policyName"], "p");
+    let principals = call("GET", "/policy-principals", "x-amzn-iot-policy", "p").await;
+    assert_eq!(principals.body, json!({ "principals": [arn] }));
+    let detached = call("DELETE", "/principal-policies/p", principal, &arn).await;
+    assert_eq!(detached.status, 200);
+    let policies = call("GET", "/principal-policies", principal, &arn).await;
+    assert_eq!(policies.body, json!({ "policies": [] }));
+    api.refused(
+        "GET",
+        "/principal-policies",
+        Value::Null,
+        400,
+        "InvalidRequestException",
     )
     .await;
 }
