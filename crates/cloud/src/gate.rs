@@ -10,7 +10,7 @@ use std::time::{Duration, SystemTime};
 use rustls::AlertDescription;
 use thingwire_broker::edge::serve;
 use thingwire_broker::{Broker, Peer};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
@@ -77,7 +77,7 @@ impl Gate {
         stream: TcpStream,
         from: SocketAddr,
     ) {
-        let Some(mut stream) = self.handshake(&acceptor, stream, from).await else {
+        let Some(stream) = self.handshake(&acceptor, stream, from).await else {
             return;
         };
         match self.judge(&stream, alpn) {
@@ -94,8 +94,7 @@ impl Gate {
             }
             Err(refused) => {
                 self.note(from, refused);
-                // Whether the peer hears it does not matter any more.
-                let _ = tokio::time::timeout(GOODBYE, stream.shutdown()).await;
+                goodbye(stream).await;
             }
         }
     }
@@ -109,12 +108,13 @@ impl Gate {
         let handshake = async {
             // Never closed, so acquiring cannot fail.
             let _turn = self.handshakes.acquire().await.ok();
-            acceptor.accept(stream).await
+            acceptor.accept(stream).into_fallible().await
         };
         match tokio::time::timeout(HANDSHAKE, handshake).await {
             Ok(Ok(stream)) => Some(stream),
-            Ok(Err(error)) => {
+            Ok(Err((error, stream))) => {
                 self.explain(from, &error);
+                goodbye(stream).await;
                 None
             }
             Err(_) => {
@@ -242,4 +242,16 @@ impl Gate {
             address: from,
         });
     }
+}
+
+/// Closes a connection so that the peer can read what was sent last: closing a socket with unread bytes in it resets the
+/// connection, and the alert that explains everything is lost on the way.
+async fn goodbye(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let farewell = async {
+        let _ = stream.shutdown().await;
+        let mut unread = [0; 1024];
+        while stream.read(&mut unread).await.is_ok_and(|count| count > 0) {}
+    };
+    // Whether the peer hears it does not matter any more.
+    let _ = tokio::time::timeout(GOODBYE, farewell).await;
 }

@@ -148,7 +148,7 @@ pub(crate) fn validity(der: &[u8]) -> Result<(i64, i64), PkiError> {
 
 fn parse(der: &[u8]) -> Result<x509_parser::certificate::X509Certificate<'_>, PkiError> {
     match x509_parser::parse_x509_certificate(der) {
-        Ok((rest, certificate)) if rest.is_empty() => Ok(certificate),
+        Ok(([], certificate)) => Ok(certificate),
         _ => Err(PkiError::Unreadable("certificate")),
     }
 }
@@ -198,7 +198,7 @@ impl Pki {
         let der = CertificateSigningRequestDer::from_pem_slice(text(csr_pem))
             .map_err(|error| pem_error(EXPECTED, csr_pem, &error))?;
         let request = match X509CertificationRequest::from_der(&der) {
-            Ok((rest, request)) if rest.is_empty() => request,
+            Ok(([], request)) => request,
             _ => return Err(PkiError::Unreadable(EXPECTED)),
         };
         let key = &request.certification_request_info.subject_pki;

@@ -141,6 +141,15 @@ async fn the_alert_is_certificate_unknown_or_the_handshake_succeeds() {
         .unwrap_err();
     assert!(error.to_string().contains("CertificateUnknown"), "{error}");
 
+    // In TLS 1.3 the client has sent its CONNECT by then; the alert must reach it all the same.
+    let mut stream = Client::new(&cloud, Some(&unregistered))
+        .handshake()
+        .await
+        .unwrap();
+    let _ = stream.write_all(&connect_packet("a")).await;
+    let error = stream.read_u8().await.unwrap_err();
+    assert!(error.to_string().contains("CertificateUnknown"), "{error}");
+
     let cloud =
         TestCloud::start_with(|config| config.cert_refusal = CertRefusal::AfterHandshake).await;
     let mut stream = Client::new(&cloud, Some(&unregistered))
