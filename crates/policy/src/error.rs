@@ -155,7 +155,7 @@ impl fmt::Display for PolicyError {
                 self.position.line, self.position.column
             )?;
             if !self.path.is_empty() {
-                write!(f, " ({})", self.path)?;
+                write!(f, " ({})", OneLine(&self.path))?;
             }
             f.write_str(": ")?;
         }
@@ -225,20 +225,30 @@ pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}`", OneLine(self.0))
+    }
+}
+
+/// User input on one line and not too long, for texts that have their own marks around it.
+pub(crate) struct OneLine<'a>(pub(crate) &'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const SHOWN: usize = 200;
-        f.write_str("`")?;
         let mut characters = self.0.chars();
         for c in characters.by_ref().take(SHOWN) {
             // Quotes and back-slashes are shown as they are; what would break the line is not.
-            if c.is_control() {
+            let breaks = c.is_control() || matches!(c, '\u{2028}' | '\u{2029}');
+            if breaks {
                 write!(f, "{}", c.escape_default())?
             } else {
                 write!(f, "{c}")?
             }
         }
         if characters.next().is_some() {
-            f.write_str("…")?;
+            f.write_str("…")
+        } else {
+            Ok(())
         }
-        f.write_str("`")
     }
 }

@@ -12,7 +12,7 @@ use crate::action::Action;
 use crate::compile::{CompiledStatement, PolicySet, Resource};
 use crate::decide::{Outcome, Request, StatementId};
 use crate::document::Effect;
-use crate::error::Quoted;
+use crate::error::{OneLine, Quoted};
 use crate::key::Key;
 use crate::pattern;
 use crate::template::arn_fields;
@@ -386,14 +386,20 @@ impl fmt::Display for NearestOf<'_> {
                 write!(
                     f,
                     ", but `${{{}}}` has no value: {}",
-                    missing.key, missing.reason
+                    OneLine(&missing.key),
+                    missing.reason
                 )
             }
             Obstacle::Condition(text, missing) => {
-                write!(f, ", but its condition {text} does not hold")?;
+                write!(f, ", but its condition {} does not hold", OneLine(text))?;
                 match missing.first() {
                     Some(missing) => {
-                        write!(f, ": {} has no value: {}", missing.key, missing.reason)
+                        write!(
+                            f,
+                            ": {} has no value: {}",
+                            OneLine(&missing.key),
+                            missing.reason
+                        )
                     }
                     None => Ok(()),
                 }

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::document::Document;
-use crate::error::{Position, Quoted};
+use crate::error::{OneLine, Position, Quoted};
 use crate::key::Key;
 use crate::pattern;
 use crate::template::{Template, arn_fields};
@@ -26,7 +26,10 @@ impl fmt::Display for Warning {
         write!(
             f,
             "line {}, column {} ({}): {}",
-            self.position.line, self.position.column, self.path, self.text
+            self.position.line,
+            self.position.column,
+            OneLine(&self.path),
+            self.text
         )
     }
 }

@@ -199,6 +199,20 @@ fn each_obstacle_in_words() {
 }
 
 #[test]
+fn a_line_break_in_a_document_or_a_topic_stays_out_of_the_line() {
+    // Logs are read line by line.
+    let condition = r#"Allow iot:Publish topic/* {"StringEquals": {"iot:Connection.Thing.Attributes[a\nb]": "x\ny"}}"#;
+    for statement in [
+        condition,
+        r"Allow iot:Publish topic/${iot:x\ny}",
+        r"Allow iot:Publish topic/a\nb",
+    ] {
+        let line = why(&[statement], &context(), Action::Publish, "topic/a\nc");
+        assert!(!line.contains('\n') && line.contains(r"\n"), "{line:?}");
+    }
+}
+
+#[test]
 fn missing_context_values_are_listed_once() {
     // C-56
     let document = document(&[
