@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rcgen::{CertificateParams, DnType, KeyPair, SanType};
 use thingwire_broker::{Action, Authorize, Client, Decision};
-use thingwire_store::RedbStore;
 use thingwire_store::faults::Disk;
+use thingwire_store::{RedbStore, Store, Write};
 
 use super::{Authorizer, PLAINTEXT_PRINCIPAL};
 use crate::pki;
@@ -28,6 +28,7 @@ const SEED: &str = r#"{"Version":"2012-10-17","Statement":[
      "Resource":"arn:aws:iot:us-east-1:123456789012:topic/esp32/pub"}]}"#;
 
 struct World {
+    store: Arc<RedbStore>,
     registry: Arc<Registry>,
     authorizer: Authorizer,
 }
@@ -39,8 +40,9 @@ impl World {
             region: "us-east-1".to_owned(),
             account_id: "123456789012".to_owned(),
         };
-        let store = RedbStore::with_backend(Disk::new()).expect("a store");
-        let registry = Arc::new(Registry::open(Arc::new(store), place).expect("a registry"));
+        let store = Arc::new(RedbStore::with_backend(Disk::new()).expect("a store"));
+        let same = Arc::clone(&store) as Arc<dyn Store>;
+        let registry = Arc::new(Registry::open(same, place).expect("a registry"));
         registry.create_policy("seed", SEED, NOW).expect("a policy");
         for name in ["thing1", "thing2"] {
             registry
@@ -48,6 +50,7 @@ impl World {
                 .expect("a thing");
         }
         Self {
+            store,
             authorizer: Authorizer::new(Arc::clone(&registry)),
             registry,
         }
@@ -223,6 +226,41 @@ fn a_deny_overrides() {
     assert!(world.connects(&id, "thing1"));
     let why = world.why_not(&id, "thing1", Action::Publish, "esp32/pub");
     assert!(why.contains("`quiet`"), "{why}");
+}
+
+/// A stored policy that the engine cannot read denies everything, for it may hold a Deny; the reason names it.
+#[test]
+fn a_policy_that_cannot_be_read_denies_everything() {
+    let world = World::new();
+    let id = world.device("seed", &[("thing1", PLAIN)]);
+    let policy = r#"{"format":1,"name":"odd","versions":{"1":{"document":"from the future","created":0}},
+        "default_version":1,"next_version":2,"created":0,"modified":0,"generation_id":"g","sequence":99}"#;
+    let attachment = format!("{id}/odd");
+    let rows = [
+        ("registry.policies", "odd", policy),
+        (
+            "registry.policy-attachments",
+            &attachment,
+            r#"{"format":1}"#,
+        ),
+    ];
+    let batch = rows.map(|(table, key, value)| Write::Put {
+        table,
+        key: key.as_bytes().to_vec(),
+        value: value.as_bytes().to_vec(),
+    });
+    assert!(world.connects(&id, "thing1"));
+    world.store.commit(batch.to_vec()).expect("rows");
+    let place = world.registry.place().clone();
+    let reopened = Registry::open(world.store, place).expect("a registry");
+    let authorizer = Authorizer::new(Arc::new(reopened));
+    let decision = authorizer
+        .permissions(&client(&id, "thing1"))
+        .decide(Action::Connect, "thing1");
+    assert!(
+        matches!(&decision, Decision::Deny(why) if why.contains("policy `odd` cannot be read")),
+        "{decision:?}"
+    );
 }
 
 /// `C-11`: every change that matters raises the generation, and the next permissions know it.
