@@ -114,6 +114,10 @@ impl Session<'_> {
     /// Says that the application has taken the message with this identifier, or why it will not.
     /// The reason travels in MQTT 5 only.
     pub fn acknowledge(&mut self, packet_id: PacketId, reason: ReasonCode) {
+        let reason = match self.options.version {
+            Version::V311 => ReasonCode::SUCCESS,
+            Version::V5 => reason,
+        };
         // Never full when the driver heeds `is_ready`; a lost PUBACK only means that the message comes again.
         let _ = self.acks.push((packet_id, reason));
     }

@@ -109,6 +109,9 @@ impl<'b> Session<'b> {
                 PushError::NoRoom { needed, free } => PublishError::NoRoom { needed, free },
                 PushError::Encode(error) => PublishError::Encode(error),
             })?;
+        if let Some(id) = packet_id {
+            self.took_packet_id(id);
+        }
         Ok(Ticket(entry.ticket))
     }
 
@@ -209,6 +212,7 @@ impl<'b> Session<'b> {
         self.arena
             .push(entry, |_, out| encode(packet_id, version, out))
             .map_err(|error| self.subscribe_error(error))?;
+        self.took_packet_id(packet_id);
         Ok(Ticket(entry.ticket))
     }
 

@@ -244,6 +244,7 @@ impl Session<'_> {
             return;
         }
         let packet_id = self.free_packet_id();
+        self.took_packet_id(packet_id);
         entry.packet_id = packet_id.get();
         self.arena.set(at, &entry);
         let packet = self.arena.packet_mut(at, &entry);

@@ -10,13 +10,16 @@
 //!
 //! Every state returns to `Down` with [`Session::connection_lost`].
 
-use super::arena::{Arena, At, Entry, Kind, State};
+use super::arena::{Arena, At, Entry, HEADER, Kind, State};
 use super::{ConnectOptions, Millis, Negotiated, SessionError};
 use crate::{Connect, EncodeError, Packet, PacketId, Properties, Property, ReasonCode, Version};
 
 /// Acknowledgements that may wait for the next write. The driver stops feeding frames in between, so
 /// this bounds memory, not throughput.
 pub(super) const ACKS: usize = 16;
+
+/// More than this of an arena is not used (1.3 MiB), so that there is always a free packet identifier.
+const LONGEST_ARENA: usize = (u16::MAX as usize).saturating_mul(HEADER);
 
 /// The smallest Maximum Packet Size that AWS accepts (`B-19`).
 const SMALLEST_MAXIMUM_PACKET_SIZE: u32 = 512;
@@ -103,12 +106,13 @@ impl<'b> Session<'b> {
     /// buffer that frames are received into; MQTT 5 servers are told not to send more.
     #[must_use]
     pub fn new(options: ConnectOptions<'b>, arena: &'b mut [u8], receive_capacity: usize) -> Self {
+        let arena_len = arena.len().min(LONGEST_ARENA);
         Self {
             options,
             maximum_packet_size: u32::try_from(receive_capacity)
                 .unwrap_or(u32::MAX)
                 .max(SMALLEST_MAXIMUM_PACKET_SIZE),
-            arena: Arena::new(arena),
+            arena: Arena::new(arena.get_mut(..arena_len).unwrap_or_default()),
             link: Link::Down,
             negotiated: Negotiated::new(&options, false),
             next_packet_id: PacketId::FIRST,
@@ -356,21 +360,22 @@ impl<'b> Session<'b> {
         self.counters.retransmitted = self.counters.retransmitted.saturating_add(1);
     }
 
-    /// An identifier that no record holds.
-    pub(super) fn free_packet_id(&mut self) -> PacketId {
-        loop {
-            // Ends: the arena holds far fewer than 65,535 records of more than 21 bytes, or its
-            // walk meets a free identifier after at most as many steps as it has records.
-            let id = self.next_packet_id;
-            self.next_packet_id = id.next();
-            if self
-                .arena
-                .find(|entry| entry.packet_id == id.get())
-                .is_none()
-            {
-                return id;
-            }
+    /// An identifier that no record holds. It is taken with [`took_packet_id`](Self::took_packet_id).
+    pub(super) fn free_packet_id(&self) -> PacketId {
+        let mut id = self.next_packet_id;
+        // Ends: the arena was cut to a length that cannot hold 65,535 records.
+        while self
+            .arena
+            .find(|entry| entry.packet_id == id.get())
+            .is_some()
+        {
+            id = id.next();
         }
+        id
+    }
+
+    pub(super) fn took_packet_id(&mut self, id: PacketId) {
+        self.next_packet_id = id.next();
     }
 
     pub(super) fn free_ticket(&mut self) -> u32 {

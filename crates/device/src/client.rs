@@ -1,0 +1,238 @@
+//! The client: what the driver and the application share.
+//!
+//! Both borrow it, on one executor. No borrow of the shared state lives across an await or a callback,
+//! so neither can find it taken.
+
+use core::cell::RefCell;
+use core::task::{Poll, Waker};
+
+use thingwire_mqtt::client::{Counters, Session, SubscribeError as SessionSubscribeError};
+
+use crate::inbox::Inbox;
+use crate::limits::{check_client_id, check_filters};
+use crate::wakers::Wakers;
+use crate::{Backoff, Buffers, Config, ConfigError, Version};
+
+/// The shortest receive buffer: a SUBACK of MQTT 5 for eight filters, with room for a reason string.
+const SMALLEST_RECEIVE_BUFFER: usize = 64;
+
+/// The shortest write buffer: any acknowledgement fits.
+const SMALLEST_WRITE_BUFFER: usize = 16;
+
+/// A device's connection to its broker, over all its reconnects.
+///
+/// Share it by reference. [`run`](Self::run) must be polled for anything to happen.
+pub struct Client<'b> {
+    pub(crate) state: RefCell<State<'b>>,
+    /// Borrowed by [`run`](Self::run) as long as it lives.
+    pub(crate) wire: RefCell<Wire<'b>>,
+    pub(crate) backoff: Backoff,
+    pub(crate) connect_limit: u64,
+}
+
+/// What the application changes and the driver acts upon.
+pub(crate) struct State<'b> {
+    pub(crate) session: Session<'b>,
+    pub(crate) inbox: Inbox<'b>,
+    pub(crate) statistics: Statistics,
+    /// The application wants to go.
+    pub(crate) stopping: bool,
+    /// The driver has returned because of that.
+    pub(crate) stopped: bool,
+    /// There may be something to send.
+    kicked: bool,
+    driver: Option<Waker>,
+    application: Wakers,
+}
+
+/// The driver's own buffers.
+pub(crate) struct Wire<'b> {
+    pub(crate) receive: &'b mut [u8],
+    pub(crate) write: &'b mut [u8],
+}
+
+/// What happened since the client was made. Numbers only ever grow, and stop at their maximum.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Connections that were begun.
+    pub attempts: u32,
+    /// CONNACKs with success.
+    pub connects: u32,
+    /// Messages received.
+    pub messages: u32,
+    /// Messages that did not fit into the inbox.
+    pub inbox_full: u32,
+    /// What the session counted.
+    pub session: Counters,
+}
+
+impl<'b> Client<'b> {
+    /// A client that has not been connected. Its subscriptions are already taken in.
+    ///
+    /// # Errors
+    /// [`ConfigError`] says what does not fit.
+    pub fn new(config: Config<'b>, buffers: Buffers<'b>) -> Result<Self, ConfigError> {
+        let options = config.connect;
+        check_client_id(options.client_id).map_err(ConfigError::Limit)?;
+        if options.client_id.is_empty() && !options.clean_start && options.version == Version::V311
+        {
+            return Err(ConfigError::EmptyClientId);
+        }
+        let len = buffers.receive.len();
+        if len < SMALLEST_RECEIVE_BUFFER {
+            return Err(ConfigError::ReceiveBuffer {
+                needed: SMALLEST_RECEIVE_BUFFER,
+                len,
+            });
+        }
+        let mut session = Session::new(options, buffers.session, len);
+        let needed = session
+            .connect_len()
+            .map_err(ConfigError::Connect)?
+            .max(SMALLEST_WRITE_BUFFER);
+        let len = buffers.write.len();
+        if len < needed {
+            return Err(ConfigError::WriteBuffer { needed, len });
+        }
+        subscribe_all(&mut session, &config)?;
+        Ok(Self {
+            state: RefCell::new(State {
+                session,
+                inbox: Inbox::new(buffers.inbox),
+                statistics: Statistics::default(),
+                stopping: false,
+                stopped: false,
+                kicked: false,
+                driver: None,
+                application: Wakers::default(),
+            }),
+            wire: RefCell::new(Wire {
+                receive: buffers.receive,
+                write: buffers.write,
+            }),
+            backoff: config.backoff,
+            connect_limit: u64::from(config.connect_limit),
+        })
+    }
+
+    /// Whether CONNACK has come and the connection lives.
+    #[must_use]
+    pub fn is_connected(&self) -> bool {
+        self.state.borrow().session.is_connected()
+    }
+
+    /// Waits until the client is connected; ready at once if it is.
+    ///
+    /// Dropping it has no effect.
+    pub async fn connected(&self) {
+        self.wait(|state| state.session.is_connected().then_some(()))
+            .await;
+    }
+
+    /// Waits until everything accepted so far was sent and, with QoS 1, acknowledged.
+    ///
+    /// Dropping it has no effect.
+    pub async fn idle(&self) {
+        self.wait(|state| state.session.is_idle().then_some(()))
+            .await;
+    }
+
+    /// Asks [`run`](Self::run) to send what was accepted, disconnect and return. Nothing is connected after that.
+    pub fn stop(&self) {
+        let mut state = self.state.borrow_mut();
+        state.stopping = true;
+        state.kick();
+        state.notify();
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let state = self.state.borrow();
+        Statistics {
+            session: state.session.counters(),
+            ..state.statistics
+        }
+    }
+
+    /// Waits until `look` finds what it looks for. It is asked again after every change.
+    pub(crate) async fn wait<R>(&self, mut look: impl FnMut(&mut State<'b>) -> Option<R>) -> R {
+        core::future::poll_fn(|cx| {
+            let mut state = self.state.borrow_mut();
+            match look(&mut state) {
+                Some(found) => Poll::Ready(found),
+                None => {
+                    state.application.register(cx.waker());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Waits until the application may have given the driver something to do.
+    pub(crate) async fn work(&self) {
+        core::future::poll_fn(|cx| {
+            let mut state = self.state.borrow_mut();
+            if core::mem::take(&mut state.kicked) {
+                return Poll::Ready(());
+            }
+            state.driver = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+}
+
+impl State<'_> {
+    /// Tells the driver that there may be something to send.
+    pub(crate) fn kick(&mut self) {
+        self.kicked = true;
+        if let Some(driver) = self.driver.take() {
+            driver.wake();
+        }
+    }
+
+    /// Tells the application that something changed.
+    pub(crate) fn notify(&mut self) {
+        self.application.wake_all();
+    }
+}
+
+/// Takes in the configured subscriptions, as many to a SUBSCRIBE as AWS takes (`B-30`).
+fn subscribe_all(session: &mut Session<'_>, config: &Config<'_>) -> Result<(), ConfigError> {
+    let mut first = 0_usize;
+    for filters in config.subscriptions.chunks(Session::FILTERS_PER_PACKET) {
+        check_filters(filters.len(), filters.iter().map(|one| one.filter))
+            .map_err(ConfigError::Limit)?;
+        let ticket = session.subscribe(filters).map_err(|error| match error {
+            SessionSubscribeError::NoRoom { needed, free } => ConfigError::SessionBuffer {
+                needed: needed.saturating_sub(free),
+            },
+            SessionSubscribeError::ArenaTooSmall { needed, capacity } => {
+                ConfigError::SessionBuffer {
+                    needed: needed.saturating_sub(capacity),
+                }
+            }
+            SessionSubscribeError::Encode(error) => ConfigError::Connect(error),
+            SessionSubscribeError::FilterCount
+            | SessionSubscribeError::InvalidFilter
+            | SessionSubscribeError::QosNotSupported => ConfigError::Subscription {
+                index: first.saturating_add(first_bad(filters)),
+            },
+        })?;
+        session.forget(ticket);
+        first = first.saturating_add(filters.len());
+    }
+    Ok(())
+}
+
+fn first_bad(filters: &[crate::SubscribeFilter<'_>]) -> usize {
+    filters
+        .iter()
+        .position(|one| {
+            one.qos == crate::QoS::ExactlyOnce
+                || !thingwire_mqtt::topic::is_valid_filter(one.filter)
+        })
+        .unwrap_or_default()
+}

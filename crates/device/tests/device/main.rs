@@ -1,0 +1,7 @@
+//! The device against a scripted server, over an in-memory transport, in simulated time.
+
+mod cancellation;
+mod delivery;
+mod lifecycle;
+mod refusals;
+mod world;

@@ -1,0 +1,128 @@
+//! What AWS does to a device that may not, and what the device makes of it.
+
+use thingwire_device::{FailureKind, Outgoing, QoS, ReasonCode, SubscribeFilter, Version};
+use thingwire_mqtt::{ConnAck, Disconnect, Packet, Properties};
+
+use crate::world::Scene;
+
+#[test]
+fn connect_denied_b52() {
+    // MQTT 3.1.1: the socket is closed, no CONNACK. MQTT 5: CONNACK 0x87.
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |_| {
+        let mut server = scene.network.accept().await;
+        server.next().await;
+        drop(server);
+        scene.network.accept().await;
+    });
+    assert!(
+        scene.diary()[1].contains("before CONNACK"),
+        "{:?}",
+        scene.diary()
+    );
+
+    let scene = Scene::new(Version::V5);
+    scene.play(scene.config(), async |_| {
+        let mut server = scene.network.accept().await;
+        server.next().await;
+        server.send(&Packet::ConnAck(ConnAck {
+            session_present: false,
+            reason_code: ReasonCode::NOT_AUTHORIZED,
+            properties: Properties::EMPTY,
+        }));
+        server.expect("closed").await;
+        scene.network.accept().await;
+    });
+    assert_eq!(
+        scene.diary()[1],
+        "failed: the server refused the connection with code 0x87"
+    );
+}
+
+#[test]
+fn subscribe_and_publish_denied_close_the_connection_in_3_1_1_b53_b54() {
+    let scene = Scene::new(Version::V311);
+    let filters = [SubscribeFilter::new("esp32/secret", QoS::AtMostOnce)];
+    scene.play(scene.config().subscriptions(&filters), async |_| {
+        let mut server = scene.network.accept_mqtt(false).await;
+        server.expect("SUBSCRIBE 1 esp32/secret").await;
+        drop(server);
+        scene.network.accept().await;
+    });
+    assert_eq!(
+        scene.diary()[2],
+        "disconnected: the server closed the connection after SUBSCRIBE `esp32/secret`: \
+         probably the policy does not allow iot:Subscribe there"
+    );
+
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |client| {
+        let mut server = scene.network.accept_mqtt(false).await;
+        client
+            .try_publish(Outgoing::new("secret", b"x", QoS::AtLeastOnce))
+            .unwrap();
+        server.expect("PUBLISH 1 secret x").await;
+        drop(server);
+        scene.network.accept().await;
+    });
+    assert_eq!(
+        scene.diary()[2],
+        "disconnected: the server closed the connection after PUBLISH `secret`: \
+         probably the policy does not allow iot:Publish there"
+    );
+}
+
+#[test]
+fn taken_over_by_the_same_client_id_b14() {
+    let scene = Scene::new(Version::V5);
+    scene.play(scene.config(), async |_| {
+        let server = scene.network.accept_mqtt(false).await;
+        server.send(&Packet::Disconnect(Disconnect {
+            reason_code: ReasonCode::SESSION_TAKEN_OVER,
+            properties: Properties::EMPTY,
+        }));
+        scene.network.accept().await;
+    });
+    assert_eq!(
+        scene.diary()[2],
+        "disconnected: the server ended the connection with reason 0x8e"
+    );
+}
+
+#[test]
+fn a_refused_client_certificate_is_told_in_plain_words_a28() {
+    let scene = Scene::new(Version::V311);
+    scene.network.refuse(&[FailureKind::ClientCertificate]);
+    scene.play(scene.config(), async |_| {
+        scene.network.accept().await;
+    });
+    assert_eq!(
+        scene.diary()[1],
+        "failed: the server refused this device's certificate: is it registered and ACTIVE? (scripted)"
+    );
+}
+
+#[test]
+fn a_server_that_talks_nonsense_is_left_and_tried_again() {
+    for (version, bytes) in [
+        (Version::V311, &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..]),
+        (Version::V311, &[0x20, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F]),
+        (Version::V5, &[0x20, 3, 0, 0, 9]),
+        (Version::V5, &[0x36, 5, 0, 1, b't', 0, 1]),
+    ] {
+        let scene = Scene::new(version);
+        scene.play(scene.config(), async |client| {
+            let mut server = scene.network.accept().await;
+            server.next().await;
+            server.send_bytes(bytes);
+            server.expect("closed").await;
+            let _server = scene.network.accept_mqtt(false).await;
+            client.connected().await;
+        });
+        assert!(
+            scene.diary()[1].starts_with("failed: the server "),
+            "{:?}",
+            scene.diary()
+        );
+    }
+}

@@ -1,0 +1,591 @@
+//! A small world: a clock that jumps to the next thing that happens, pipes instead of a network, and a
+//! server whose part the test plays packet by packet. Nothing in it sleeps, and nothing is random
+//! but what a seed decides.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::fmt::Write as _;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
+use thingwire_device::{
+    Client, Config, Connector, Event, Failure, FailureKind, Memory, Millis, Platform,
+};
+use thingwire_mqtt::{
+    Ack, ConnAck, Packet, PacketId, Properties, Publish, QoS, ReasonCode, SubAck, Version, split,
+};
+
+/// Time and randomness of the simulated world.
+#[derive(Clone)]
+pub(crate) struct World(Rc<Inner>);
+
+struct Inner {
+    now: Cell<u64>,
+    timers: RefCell<Vec<(u64, Waker)>>,
+    seed: Cell<u64>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(Rc::new(Inner {
+            now: Cell::new(0),
+            timers: RefCell::new(Vec::new()),
+            seed: Cell::new(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1),
+        }))
+    }
+
+    pub(crate) fn seconds(&self) -> f64 {
+        self.0.now.get() as f64 / 1000.0
+    }
+
+    pub(crate) async fn sleep(&self, milliseconds: u64) {
+        self.sleep_until(self.now().after(milliseconds)).await;
+    }
+
+    /// Polls `future` to its end. When nothing can go on, time jumps to the next timer.
+    pub(crate) fn run<F: Future>(&self, future: F) -> F::Output {
+        struct Flag(AtomicBool);
+        impl Wake for Flag {
+            fn wake(self: Arc<Self>) {
+                self.0.store(true, Ordering::Relaxed);
+            }
+        }
+        let flag = Arc::new(Flag(AtomicBool::new(false)));
+        let waker = Waker::from(flag.clone());
+        let mut future = pin!(future);
+        let mut idle_polls = 0;
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return output;
+            }
+            idle_polls += 1;
+            assert!(
+                idle_polls < 100_000,
+                "at {} s: busy without end",
+                self.seconds()
+            );
+            if flag.0.swap(false, Ordering::Relaxed) {
+                continue;
+            }
+            let mut timers = self.0.timers.borrow_mut();
+            let next = timers.iter().map(|(at, _)| *at).min();
+            let next =
+                next.unwrap_or_else(|| panic!("at {} s: everybody waits for ever", self.seconds()));
+            if next > self.0.now.get() {
+                idle_polls = 0;
+            }
+            self.0.now.set(next.max(self.0.now.get()));
+            let due: Vec<_> = timers.extract_if(.., |(at, _)| *at <= next).collect();
+            drop(timers);
+            due.into_iter().for_each(|(_, waker)| waker.wake());
+        }
+    }
+}
+
+impl Platform for World {
+    fn now(&self) -> Millis {
+        Millis(self.0.now.get())
+    }
+
+    async fn sleep_until(&self, at: Millis) {
+        poll_fn(|cx| {
+            if self.0.now.get() >= at.0 {
+                return Poll::Ready(());
+            }
+            self.0.timers.borrow_mut().push((at.0, cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn random_u32(&self) -> u32 {
+        let mut seed = self.0.seed.get();
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        self.0.seed.set(seed);
+        (seed >> 32) as u32
+    }
+}
+
+/// Bytes on their way in one direction.
+#[derive(Default)]
+struct Pipe {
+    bytes: VecDeque<u8>,
+    closed: bool,
+    broken: bool,
+    /// How many bytes may still be written; `None` is no limit.
+    room: Option<usize>,
+    waker: Option<Waker>,
+}
+
+type Shared = Rc<RefCell<Pipe>>;
+
+fn wake(pipe: &mut Pipe) {
+    if let Some(waker) = pipe.waker.take() {
+        waker.wake();
+    }
+}
+
+/// The device's end of a connection.
+pub(crate) struct DeviceEnd {
+    incoming: Shared,
+    outgoing: Shared,
+}
+
+/// What a broken pipe says.
+#[derive(Debug)]
+pub(crate) struct Broken;
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("broken")
+    }
+}
+
+impl std::error::Error for Broken {}
+
+impl embedded_io_async::Error for Broken {
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::ConnectionReset
+    }
+}
+
+impl ErrorType for DeviceEnd {
+    type Error = Broken;
+}
+
+impl Read for DeviceEnd {
+    async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Broken> {
+        assert!(
+            !buf.is_empty(),
+            "reading into nothing would look like the end"
+        );
+        poll_fn(|cx| {
+            let mut pipe = self.incoming.borrow_mut();
+            if pipe.broken {
+                return Poll::Ready(Err(Broken));
+            }
+            if pipe.bytes.is_empty() && !pipe.closed {
+                pipe.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            let count = buf.len().min(pipe.bytes.len());
+            buf.iter_mut()
+                .zip(pipe.bytes.drain(..count))
+                .for_each(|(to, from)| *to = from);
+            Poll::Ready(Ok(count))
+        })
+        .await
+    }
+}
+
+impl Write for DeviceEnd {
+    async fn write(&mut self, buf: &[u8]) -> Result<usize, Broken> {
+        poll_fn(|cx| {
+            let mut pipe = self.outgoing.borrow_mut();
+            if pipe.broken || pipe.closed {
+                return Poll::Ready(Err(Broken));
+            }
+            let count = buf.len().min(pipe.room.unwrap_or(usize::MAX));
+            if count == 0 {
+                pipe.waker = Some(cx.waker().clone());
+                return Poll::Pending;
+            }
+            if let Some(room) = &mut pipe.room {
+                *room -= count;
+            }
+            pipe.bytes.extend(&buf[..count]);
+            wake(&mut pipe);
+            Poll::Ready(Ok(count))
+        })
+        .await
+    }
+
+    async fn flush(&mut self) -> Result<(), Broken> {
+        Ok(())
+    }
+}
+
+impl Drop for DeviceEnd {
+    fn drop(&mut self) {
+        for pipe in [&self.incoming, &self.outgoing] {
+            let mut pipe = pipe.borrow_mut();
+            pipe.closed = true;
+            wake(&mut pipe);
+        }
+    }
+}
+
+/// Where connections are made: what the device's attempts meet, one after the other.
+#[derive(Clone, Default)]
+pub(crate) struct Network(Rc<RefCell<Wires>>);
+
+#[derive(Default)]
+struct Wires {
+    refusals: VecDeque<FailureKind>,
+    waiting: VecDeque<ServerEnd>,
+    attempts: Vec<u64>,
+    waker: Option<Waker>,
+}
+
+impl Network {
+    /// The next attempts fail like this.
+    pub(crate) fn refuse(&self, kinds: &[FailureKind]) {
+        self.0.borrow_mut().refusals.extend(kinds);
+    }
+
+    pub(crate) fn connector(&self, world: &World, version: Version) -> SimConnector {
+        SimConnector {
+            network: self.clone(),
+            world: world.clone(),
+            version,
+        }
+    }
+
+    /// When the device tried, in milliseconds.
+    pub(crate) fn attempts(&self) -> Vec<u64> {
+        self.0.borrow().attempts.clone()
+    }
+
+    /// The server's end of the next connection.
+    pub(crate) async fn accept(&self) -> ServerEnd {
+        poll_fn(|cx| {
+            let mut wires = self.0.borrow_mut();
+            match wires.waiting.pop_front() {
+                Some(end) => Poll::Ready(end),
+                None => {
+                    wires.waker = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// As [`accept`](Self::accept), and CONNECT answered with success.
+    pub(crate) async fn accept_mqtt(&self, session_present: bool) -> ServerEnd {
+        let mut server = self.accept().await;
+        let connect = server.next().await;
+        assert!(connect.starts_with("CONNECT "), "{connect}");
+        server.connack(session_present);
+        server
+    }
+}
+
+pub(crate) struct SimConnector {
+    network: Network,
+    world: World,
+    version: Version,
+}
+
+impl Connector for SimConnector {
+    type Error = Broken;
+    type Transport<'a> = DeviceEnd;
+
+    async fn connect(&mut self) -> Result<DeviceEnd, Failure> {
+        let mut wires = self.network.0.borrow_mut();
+        wires.attempts.push(self.world.now().0);
+        if let Some(kind) = wires.refusals.pop_front() {
+            return Err(Failure::new(kind, "scripted"));
+        }
+        let (up, down) = (Shared::default(), Shared::default());
+        wires.waiting.push_back(ServerEnd {
+            incoming: up.clone(),
+            outgoing: down.clone(),
+            version: self.version,
+        });
+        if let Some(waker) = wires.waker.take() {
+            waker.wake();
+        }
+        Ok(DeviceEnd {
+            incoming: down,
+            outgoing: up,
+        })
+    }
+}
+
+/// The server's end: the test speaks for it.
+pub(crate) struct ServerEnd {
+    incoming: Shared,
+    outgoing: Shared,
+    version: Version,
+}
+
+impl ServerEnd {
+    /// The next packet of the device as text; `closed` when there is none.
+    pub(crate) async fn next(&mut self) -> String {
+        poll_fn(|cx| {
+            let mut pipe = self.incoming.borrow_mut();
+            let bytes: Vec<u8> = pipe.bytes.iter().copied().collect();
+            if let Some((frame, len)) = split(&bytes, usize::MAX).expect("the device sends MQTT") {
+                let packet = Packet::decode(self.version, &frame).expect("the device sends MQTT");
+                let text = describe(&packet);
+                pipe.bytes.drain(..len);
+                return Poll::Ready(text);
+            }
+            if pipe.closed {
+                assert!(bytes.is_empty(), "half a packet: {bytes:?}");
+                return Poll::Ready("closed".into());
+            }
+            pipe.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    pub(crate) async fn expect(&mut self, packet: &str) {
+        assert_eq!(self.next().await, packet);
+    }
+
+    /// Nothing comes from the device for so long.
+    pub(crate) async fn expect_silence(&mut self, world: &World, milliseconds: u64) {
+        use thingwire_device::future::{Either, select};
+        match select(self.next(), world.sleep(milliseconds)).await {
+            Either::First(packet) => panic!("at {} s: unexpected {packet}", world.seconds()),
+            Either::Second(()) => {}
+        }
+    }
+
+    pub(crate) fn send(&self, packet: &Packet<'_>) {
+        self.send_bytes(&encode(self.version, packet));
+    }
+
+    pub(crate) fn send_bytes(&self, bytes: &[u8]) {
+        let mut pipe = self.outgoing.borrow_mut();
+        pipe.bytes.extend(bytes);
+        wake(&mut pipe);
+    }
+
+    pub(crate) fn connack(&self, session_present: bool) {
+        let properties = Properties::EMPTY;
+        self.send(&Packet::ConnAck(ConnAck {
+            session_present,
+            reason_code: ReasonCode::SUCCESS,
+            properties,
+        }));
+    }
+
+    pub(crate) fn puback(&self, id: u16) {
+        self.puback_with(id, ReasonCode::SUCCESS);
+    }
+
+    pub(crate) fn puback_with(&self, id: u16, reason_code: ReasonCode) {
+        let packet_id = PacketId::new(id).unwrap();
+        self.send(&Packet::PubAck(Ack {
+            packet_id,
+            reason_code,
+            properties: Properties::EMPTY,
+        }));
+    }
+
+    pub(crate) fn suback(&self, id: u16, reason_codes: &[u8]) {
+        let packet_id = PacketId::new(id).unwrap();
+        self.send(&Packet::SubAck(SubAck {
+            packet_id,
+            reason_codes,
+            properties: Properties::EMPTY,
+        }));
+    }
+
+    pub(crate) fn message(&self, id: Option<u16>, topic: &str, payload: &[u8]) {
+        self.send(&message(id, topic, payload));
+    }
+
+    /// Lets the device write only so many bytes more.
+    pub(crate) fn limit_writes(&self, bytes: usize) {
+        self.incoming.borrow_mut().room = Some(bytes);
+    }
+
+    pub(crate) fn unlimit_writes(&self) {
+        let mut pipe = self.incoming.borrow_mut();
+        pipe.room = None;
+        wake(&mut pipe);
+    }
+
+    /// The connection breaks: reads and writes of the device fail.
+    pub(crate) fn break_off(self) {
+        for pipe in [&self.incoming, &self.outgoing] {
+            let mut pipe = pipe.borrow_mut();
+            pipe.broken = true;
+            wake(&mut pipe);
+        }
+    }
+}
+
+impl Drop for ServerEnd {
+    fn drop(&mut self) {
+        for pipe in [&self.incoming, &self.outgoing] {
+            let mut pipe = pipe.borrow_mut();
+            pipe.closed = true;
+            wake(&mut pipe);
+        }
+    }
+}
+
+pub(crate) fn message<'a>(id: Option<u16>, topic: &'a str, payload: &'a [u8]) -> Packet<'a> {
+    Packet::Publish(Publish {
+        dup: false,
+        qos: if id.is_some() {
+            QoS::AtLeastOnce
+        } else {
+            QoS::AtMostOnce
+        },
+        retain: false,
+        topic,
+        packet_id: id.and_then(PacketId::new),
+        properties: Properties::EMPTY,
+        payload,
+    })
+}
+
+pub(crate) fn encode(version: Version, packet: &Packet<'_>) -> Vec<u8> {
+    let mut bytes = vec![0; packet.encoded_len(version).unwrap()];
+    packet.encode(version, &mut bytes).unwrap();
+    bytes
+}
+
+fn describe(packet: &Packet<'_>) -> String {
+    match packet {
+        Packet::Connect(connect) => {
+            format!(
+                "CONNECT {} clean={}",
+                connect.client_id, connect.clean_start
+            )
+        }
+        Packet::Publish(publish) => format!(
+            "PUBLISH{} {} {} {}",
+            if publish.dup { " DUP" } else { "" },
+            publish.packet_id.map_or(0, PacketId::get),
+            publish.topic,
+            String::from_utf8_lossy(publish.payload),
+        ),
+        Packet::Subscribe(subscribe) => {
+            let mut text = format!("SUBSCRIBE {}", subscribe.packet_id.get());
+            subscribe
+                .filters
+                .iter()
+                .for_each(|one| write!(text, " {}", one.filter).unwrap());
+            text
+        }
+        Packet::Unsubscribe(unsubscribe) => {
+            let mut text = format!("UNSUBSCRIBE {}", unsubscribe.packet_id.get());
+            unsubscribe
+                .filters
+                .iter()
+                .for_each(|one| write!(text, " {one}").unwrap());
+            text
+        }
+        Packet::PubAck(ack) => format!("PUBACK {}", ack.packet_id.get()),
+        Packet::PingReq => "PINGREQ".into(),
+        Packet::Disconnect(disconnect) => format!("DISCONNECT {:#x}", disconnect.reason_code.0),
+        other => format!("{:?}", other.packet_type()),
+    }
+}
+
+/// What happened to the device, one line an event.
+pub(crate) type Diary = RefCell<Vec<String>>;
+
+pub(crate) fn note(diary: &Diary, world: &World, event: &Event<'_>) {
+    diary.borrow_mut().push(match event {
+        Event::Attempting { attempt } => format!("attempting {attempt}"),
+        Event::Connected { negotiated, .. } => {
+            format!("connected present={}", negotiated.session_present)
+        }
+        Event::Failed { why, .. } => format!("failed: {why}"),
+        Event::Disconnected { why, .. } => format!("disconnected: {why}"),
+        Event::Stopped => "stopped".into(),
+        Event::Message(message) => {
+            format!(
+                "message {} {}",
+                message.topic,
+                String::from_utf8_lossy(message.payload)
+            )
+        }
+        Event::Skipped {
+            topic,
+            packet_len,
+            capacity,
+        } => {
+            format!("skipped {} {packet_len} {capacity}", topic.unwrap_or("?"))
+        }
+        Event::InboxFull { topic } => format!("inbox full {topic}"),
+        Event::Subscribed { reason_codes } => format!("subscribed {reason_codes:?}"),
+        Event::PublishRefused { reason } => format!("publish refused {:#x}", reason.0),
+    });
+    let _ = world;
+}
+
+/// A device and its network, ready to be told a story.
+pub(crate) struct Scene {
+    pub(crate) world: World,
+    pub(crate) network: Network,
+    pub(crate) version: Version,
+    pub(crate) diary: Diary,
+}
+
+impl Scene {
+    pub(crate) fn new(version: Version) -> Self {
+        Self::seeded(version, 1)
+    }
+
+    pub(crate) fn seeded(version: Version, seed: u64) -> Self {
+        Self {
+            world: World::new(seed),
+            network: Network::default(),
+            version,
+            diary: Diary::default(),
+        }
+    }
+
+    pub(crate) fn config(&self) -> Config<'static> {
+        Config::new(self.version, "esp32-demo")
+    }
+
+    /// Runs the device beside the story `tell` until the story is over.
+    pub(crate) fn play<R>(
+        &self,
+        config: Config<'_>,
+        tell: impl AsyncFnOnce(&Client<'_>) -> R,
+    ) -> R {
+        let mut memory = Memory::<256, 1024, 128, 0>::new();
+        let client = Client::new(config, memory.lend()).unwrap();
+        self.play_with(&client, tell)
+    }
+
+    pub(crate) fn play_with<R>(
+        &self,
+        client: &Client<'_>,
+        tell: impl AsyncFnOnce(&Client<'_>) -> R,
+    ) -> R {
+        use thingwire_device::future::{Either, select};
+        let mut connector = self.network.connector(&self.world, self.version);
+        self.world.run(async {
+            let run = async {
+                client
+                    .run(&mut connector, &self.world, |event| {
+                        note(&self.diary, &self.world, &event)
+                    })
+                    .await
+                    .unwrap();
+                std::future::pending::<Infallible>().await
+            };
+            match select(run, tell(client)).await {
+                Either::First(never) => match never {},
+                Either::Second(result) => result,
+            }
+        })
+    }
+
+    pub(crate) fn diary(&self) -> Vec<String> {
+        self.diary.borrow().clone()
+    }
+}
+
+pub(crate) const BOTH: [Version; 2] = [Version::V311, Version::V5];
