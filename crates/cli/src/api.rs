@@ -1,6 +1,6 @@
 //! Errors of the control plane in plain words: which operation, AWS's name and message, and what to do.
 
-use aws_sdk_iot::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_iot::error::{ProvideErrorMetadata, SdkError};
 
 use crate::exit::{Exit, Failure};
 
@@ -27,19 +27,18 @@ where
         return Failure::new(Exit::Api, format!("{operation}: {name}: {message}"))
             .advise(advice(operation, name));
     }
-    let whole = DisplayErrorContext(error).to_string();
-    // The chain ends with the debug form of the whole error; people need only what stands before it.
-    let text = whole.split(" (").next().unwrap_or(&whole);
-    let lower = whole.to_ascii_lowercase();
+    let text = chain(error);
+    let lower = text.to_ascii_lowercase();
     if lower.contains("credential") {
-        return Failure::new(
-            Exit::Failed,
-            format!("{operation}: no AWS credentials: {text}"),
-        )
-        .advise(
-            "configure them as for the AWS CLI (aws configure, AWS_PROFILE, AWS_ACCESS_KEY_ID …)",
-        )
-        .advise("with single sign-on: eval \"$(aws configure export-credentials --format env)\"");
+        let first = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches("Attempted:")
+            .trim_end();
+        return Failure::new(Exit::Failed, format!("{operation}: {first}"))
+            .advise("configure AWS credentials as for the AWS CLI (aws configure, AWS_PROFILE, AWS_ACCESS_KEY_ID …)")
+            .advise("with single sign-on: eval \"$(aws configure export-credentials --format env)\"");
     }
     if lower.contains("region") && matches!(error, SdkError::ConstructionFailure(_)) {
         return Failure::new(
@@ -55,6 +54,18 @@ where
         ),
         _ => Failure::new(Exit::Api, format!("{operation}: {text}")),
     }
+}
+
+/// What an error says and what its causes say; each says only its own part.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 fn advice(operation: &str, name: &str) -> &'static str {

@@ -16,6 +16,7 @@ mod output;
 mod policy_source;
 mod provision;
 mod publish;
+mod reference;
 mod refusals;
 mod speaker;
 mod subscribe;

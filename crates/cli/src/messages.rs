@@ -10,7 +10,7 @@ use embedded_io_async::{Error as _, ErrorKind, Read, Write};
 use thingwire_device::{Connector, Failure, FailureKind};
 use thingwire_mqtt::client::{
     ConnectOptions, Event, FrameReader, Incoming, Millis, Outgoing, PublishError, Session,
-    SessionError, SubscribeError, Ticket, Unheard,
+    SessionError, SubscribeError, Unheard,
 };
 use thingwire_mqtt::{QoS, ReasonCode, SubscribeFilter, Version};
 
@@ -60,7 +60,7 @@ pub(crate) enum Heard {
     /// A message; it has been acknowledged.
     Message(Received),
     /// A PUBLISH with QoS 1 is done, or was refused.
-    Published(Ticket, ReasonCode),
+    Published(ReasonCode),
     /// One code for each filter of a SUBSCRIBE.
     Subscribed(Vec<ReasonCode>),
     /// The server has handled everything sent before the UNSUBSCRIBE.
@@ -77,7 +77,7 @@ pub(crate) enum LineError {
     /// The server said why, or broke the protocol, or did not answer.
     Session(SessionError),
     /// It could not be opened, or broke: the step and what is known.
-    Transport(Failure),
+    Transport(Box<Failure>),
 }
 
 /// The last question that was not answered.
@@ -120,10 +120,10 @@ impl<'b, C: Connector + 'b> Line<'b, C> {
             ..ConnectOptions::new(version, client_id)
         };
         let transport = match tokio::time::timeout(OPENING, connector.connect()).await {
-            Ok(opened) => opened.map_err(LineError::Transport)?,
+            Ok(opened) => opened.map_err(|failure| LineError::Transport(Box::new(failure)))?,
             Err(_) => {
                 let failure = Failure::new(FailureKind::Tcp, "no connection within 15 s");
-                return Err(LineError::Transport(failure));
+                return Err(LineError::Transport(Box::new(failure)));
             }
         };
         let mut line = Self {
@@ -153,11 +153,13 @@ impl<'b, C: Connector + 'b> Line<'b, C> {
         payload: &[u8],
         qos: QoS,
         retain: bool,
-    ) -> Result<Ticket, PublishError> {
-        self.session.publish(Outgoing {
-            retain,
-            ..Outgoing::new(topic, payload, qos)
-        })
+    ) -> Result<(), PublishError> {
+        self.session
+            .publish(Outgoing {
+                retain,
+                ..Outgoing::new(topic, payload, qos)
+            })
+            .map(|_| ())
     }
 
     /// Asks for filters; [`flush`](Self::flush) sends it.
@@ -265,7 +267,7 @@ impl<'b, C: Connector + 'b> Line<'b, C> {
             }
             Event::Published { ticket, reason } => {
                 self.session.forget(ticket);
-                Heard::Published(ticket, reason)
+                Heard::Published(reason)
             }
             Event::Subscribed { reason_codes, .. } => {
                 Heard::Subscribed(reason_codes.iter().copied().map(ReasonCode).collect())
@@ -295,7 +297,7 @@ impl<'b, C: Connector + 'b> Line<'b, C> {
             {
                 LineError::Closed(self.asked())
             }
-            _ => LineError::Transport(failure),
+            _ => LineError::Transport(Box::new(failure)),
         }
     }
 

@@ -207,7 +207,7 @@ impl Pub {
         heard: Result<Heard, LineError>,
     ) -> Result<(), Failure> {
         match heard {
-            Ok(Heard::Published(_, reason)) if reason.0 >= 0x80 => {
+            Ok(Heard::Published(reason)) if reason.0 >= 0x80 => {
                 Err(speaker.refused_publish(&self.topic, reason).await)
             }
             Ok(_) => Ok(()),

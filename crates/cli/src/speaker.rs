@@ -197,17 +197,22 @@ impl Speaker {
         Some(Failure::new(Exit::Denied, "the cloud refused it").because(refusal.to_string()))
     }
 
-    /// By client id; a certificate that is refused never gets to say one.
     async fn newest_refusal(&self) -> Option<Refusal> {
+        self.refusal_since(self.since).await
+    }
+
+    /// The newest refusal of this client or its certificate that the local cloud remembers since then.
+    pub(crate) async fn refusal_since(&self, since: SystemTime) -> Option<Refusal> {
         let local = self.local.as_ref()?;
         let newest = |refusals: Vec<Refusal>| {
             refusals
                 .into_iter()
-                .rfind(|refusal| refusal.is_since(self.since))
+                .rfind(|refusal| refusal.is_since(since))
         };
         if let Some(refusal) = newest(refusals::of_client(local, &self.client_id).await) {
             return Some(refusal);
         }
+        // A certificate that is refused never gets to say a client id.
         let id = thingwire_cloud::pki::certificate_id(self.kit.certificate.first()?);
         newest(refusals::of_certificate(local, &id).await)
     }
@@ -257,7 +262,7 @@ fn operator_kit(dir: &Path) -> Result<Kit, Failure> {
 }
 
 /// The local cloud that this kit belongs to, if one runs here: only it can explain a refusal.
-fn local_cloud_of(kit: &Kit, context: &Context) -> Option<Local> {
+pub(crate) fn local_cloud_of(kit: &Kit, context: &Context) -> Option<Local> {
     if context.target.cloud == Which::Aws {
         return None;
     }

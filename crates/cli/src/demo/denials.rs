@@ -104,7 +104,7 @@ async fn publish_only(speaker: &Speaker) -> Option<Failure> {
             Err(error) => Err(error),
         };
         match heard {
-            Ok(Heard::Published(_, reason)) if reason.0 >= 0x80 => {
+            Ok(Heard::Published(reason)) if reason.0 >= 0x80 => {
                 let failure = speaker.refused_publish(FORBIDDEN, reason).await;
                 line.close().await;
                 return Some(failure);

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The sketch's policy, word for word.
-pub const POLICY: &str = include_str!("../../src/demo/policy.json");
+pub(crate) const POLICY: &str = include_str!("../../src/demo/policy.json");
 
 /// Nothing in these tests takes longer.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program, with an environment that holds nothing of the developer's.
-pub fn thingwire() -> Command {
+pub(crate) fn thingwire() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_thingwire"));
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
@@ -33,10 +33,10 @@ pub fn thingwire() -> Command {
 
 /// What a finished command left.
 #[derive(Debug)]
-pub struct Finished {
-    pub code: Option<i32>,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Finished {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl From<Output> for Finished {
@@ -52,7 +52,7 @@ impl From<Output> for Finished {
 impl Finished {
     /// Checks the exit code and that each of these stands on stderr.
     #[track_caller]
-    pub fn expect(self, code: i32, words: &[&str]) -> Self {
+    pub(crate) fn expect(self, code: i32, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(code), "{self:#?}");
         for word in words {
             assert!(self.stderr.contains(word), "`{word}` is missing: {self:#?}");
@@ -60,32 +60,32 @@ impl Finished {
         self
     }
 
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))
     }
 }
 
 /// A `thingwire up` in a folder of its own.
-pub struct Cloud {
+pub(crate) struct Cloud {
     child: Child,
-    pub folder: tempfile::TempDir,
-    pub ready: Value,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) ready: Value,
     log: mpsc::Receiver<String>,
 }
 
 impl Cloud {
     /// Starts one on free ports.
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self::start_with(&[], &[])
     }
 
     /// With more flags and a different environment.
-    pub fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with(flags: &[&str], environment: &[(&str, &str)]) -> Self {
         Self::start_in(tempfile::tempdir().unwrap(), flags, environment)
     }
 
     /// In a folder that may have been used before.
-    pub fn start_in(
+    pub(crate) fn start_in(
         folder: tempfile::TempDir,
         flags: &[&str],
         environment: &[(&str, &str)],
@@ -124,16 +124,16 @@ impl Cloud {
         }
     }
 
-    pub fn data_dir(&self) -> PathBuf {
+    pub(crate) fn data_dir(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A command against this cloud, from inside its folder.
-    pub fn command(&self, args: &[&str]) -> Command {
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = thingwire();
         command
             .args(args)
@@ -144,12 +144,12 @@ impl Cloud {
     }
 
     /// Runs a command to its end.
-    pub fn run(&self, args: &[&str]) -> Finished {
+    pub(crate) fn run(&self, args: &[&str]) -> Finished {
         self.command(args).output().unwrap().into()
     }
 
     /// Runs a command to its end with this on stdin.
-    pub fn run_with_stdin(&self, args: &[&str], stdin: &[u8]) -> Finished {
+    pub(crate) fn run_with_stdin(&self, args: &[&str], stdin: &[u8]) -> Finished {
         let mut command = self.command(args);
         command
             .stdin(Stdio::piped())
@@ -162,7 +162,7 @@ impl Cloud {
     }
 
     /// A thing with the sketch's policy and a kit in the folder of the same name.
-    pub fn create_device(&self, name: &str) -> PathBuf {
+    pub(crate) fn create_device(&self, name: &str) -> PathBuf {
         let policy = self.path("policy.json");
         std::fs::write(&policy, POLICY).unwrap();
         self.run(&[
@@ -179,7 +179,7 @@ impl Cloud {
     }
 
     /// Starts `sub` and returns when its subscription is granted.
-    pub fn subscribe(&self, args: &[&str]) -> Listener {
+    pub(crate) fn subscribe(&self, args: &[&str]) -> Listener {
         let mut command = self.command(&["sub"]);
         command.args(args).env("RUST_LOG", "thingwire=info");
         Listener::start(command, "subscribed")
@@ -187,7 +187,7 @@ impl Cloud {
 
     /// Stops it as Ctrl-C does, and answers the exit code and the log so far.
     #[cfg(unix)]
-    pub fn stop(mut self) -> (Option<i32>, String, tempfile::TempDir) {
+    pub(crate) fn stop(mut self) -> (Option<i32>, String, tempfile::TempDir) {
         let id = self.child.id().to_string();
         assert!(
             Command::new("kill")
@@ -211,7 +211,7 @@ impl Drop for Cloud {
 }
 
 /// A command that goes on printing.
-pub struct Listener {
+pub(crate) struct Listener {
     child: Child,
     lines: mpsc::Receiver<String>,
     talk: mpsc::Receiver<String>,
@@ -219,7 +219,7 @@ pub struct Listener {
 
 impl Listener {
     /// Starts it and waits until this stands on its stderr.
-    pub fn start(mut command: Command, until: &str) -> Self {
+    pub(crate) fn start(mut command: Command, until: &str) -> Self {
         command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -243,12 +243,12 @@ impl Listener {
 
     /// The next line of data.
     #[track_caller]
-    pub fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         self.lines.recv_timeout(PATIENCE).expect("a line of data")
     }
 
     /// Waits for its own end and answers exit code and what it talked since the start.
-    pub fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let code = wait_for(&mut self.child);
         (code, self.talk.iter().collect::<Vec<_>>().join("\n"))
     }
@@ -292,13 +292,13 @@ fn lines_of(pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 }
 
 /// Whether a program is installed here.
-pub fn installed(program: &str) -> bool {
+pub(crate) fn installed(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
 /// The file's content.
-pub fn read(path: impl AsRef<Path>) -> String {
+pub(crate) fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
     std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
