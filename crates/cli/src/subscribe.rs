@@ -15,6 +15,10 @@ use crate::{Context, output, topic_args};
 /// Filters in one SUBSCRIBE (`B-30`).
 const FILTERS: usize = 8;
 
+/// Before connecting again; doubled each time that fails.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
 /// Arguments of `thingwire sub`.
 #[derive(Args, Debug)]
 #[command(after_help = "\
@@ -45,6 +49,15 @@ pub(crate) struct Sub {
     speaker: SpeakerArgs,
 }
 
+/// What has been achieved, over all connections.
+#[derive(Default)]
+struct Progress {
+    /// Every filter was granted once.
+    subscribed: bool,
+    /// Messages printed.
+    printed: u64,
+}
+
 #[derive(Serialize)]
 struct Line<'a> {
     topic: &'a str,
@@ -63,13 +76,7 @@ impl Sub {
             .wait
             .map(|seconds| Instant::now() + Duration::from_secs(u64::from(seconds)));
         let speaker = Speaker::resolve(context, &self.speaker)?;
-        let listen = async {
-            let mut means = speaker.means()?;
-            let mut line = speaker.connect(&mut means).await?;
-            let outcome = self.listen(context, &speaker, &mut line).await;
-            line.close().await;
-            outcome
-        };
+        let listen = self.listen(context, &speaker);
         let interrupted = async {
             // Without the handler Ctrl-C would end us all the same, only less politely.
             if tokio::signal::ctrl_c().await.is_err() {
@@ -92,11 +99,44 @@ impl Sub {
         }
     }
 
-    async fn listen(
+    /// Listens, and connects again when a connection that had worked breaks; what is refused stays refused.
+    async fn listen(&self, context: &Context, speaker: &Speaker) -> Result<(), Failure> {
+        let mut progress = Progress::default();
+        let mut means = speaker.means()?;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let outcome = match speaker.connect(&mut means).await {
+                Ok(mut line) => {
+                    pause = FIRST_PAUSE;
+                    let outcome = self
+                        .listen_on(context, speaker, &mut line, &mut progress)
+                        .await;
+                    line.close().await;
+                    outcome
+                }
+                Err(failure) => Err(failure),
+            };
+            match outcome {
+                Err(failure) if progress.subscribed && failure.exit() == Exit::Unreachable => {
+                    let message = failure.message();
+                    output::warn(format_args!(
+                        "{message}; connecting again in {} s",
+                        pause.as_secs()
+                    ));
+                    tokio::time::sleep(pause).await;
+                    pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
+                }
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn listen_on(
         &self,
         context: &Context,
         speaker: &Speaker,
         line: &mut Connection<'_>,
+        progress: &mut Progress,
     ) -> Result<(), Failure> {
         for filters in self.topic.chunks(FILTERS) {
             let wanted: Vec<_> = filters
@@ -107,7 +147,6 @@ impl Sub {
                 .map_err(|error| Failure::new(Exit::Usage, format!("cannot subscribe: {error}")))?;
         }
         let mut granted = 0_usize;
-        let mut printed = 0_u64;
         loop {
             let heard = match line.flush().await {
                 Ok(()) => line.wait().await,
@@ -116,8 +155,8 @@ impl Sub {
             match heard {
                 Ok(Heard::Message(message)) => {
                     self.print(context, &message)?;
-                    printed = printed.saturating_add(1);
-                    if self.count.is_some_and(|count| printed >= count) {
+                    progress.printed = progress.printed.saturating_add(1);
+                    if self.count.is_some_and(|count| progress.printed >= count) {
                         return Ok(());
                     }
                 }
@@ -130,6 +169,7 @@ impl Sub {
                         }
                     }
                     if granted >= self.topic.len() {
+                        progress.subscribed = true;
                         // For scripts that must not publish before this.
                         tracing::info!("subscribed");
                     }

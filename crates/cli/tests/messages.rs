@@ -41,6 +41,31 @@ fn the_operator_talks_to_itself() {
     assert_eq!(listener.line(), "a/3 all of it");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_listener_comes_back_with_the_cloud() {
+    let cloud = Cloud::start();
+    let ports = ["mqtt_port", "alpn_port"].map(|port| cloud.ready[port].to_string());
+    let listener = cloud.subscribe(&["-t", "a"]);
+    let (code, log, folder) = cloud.stop();
+    assert_eq!(code, Some(0), "{log}");
+    listener.says("connecting again");
+    let flags = [
+        "--mqtt-port",
+        &ports[0],
+        "--alpn-port",
+        &ports[1],
+        "--api-port",
+        "0",
+    ];
+    let cloud = Cloud::start_in(folder, &flags, &[]);
+    listener.says("subscribed");
+    cloud
+        .run(&["pub", "-t", "a", "-m", "still there"])
+        .expect(0, &[]);
+    assert_eq!(listener.line(), "still there");
+}
+
 #[test]
 fn many_lines_arrive_in_order() {
     let cloud = Cloud::start();

@@ -241,6 +241,17 @@ impl Listener {
         }
     }
 
+    /// Waits until this stands on its stderr.
+    #[track_caller]
+    pub(crate) fn says(&self, words: &str) {
+        while !self
+            .talk
+            .recv_timeout(PATIENCE)
+            .expect(words)
+            .contains(words)
+        {}
+    }
+
     /// The next line of data.
     #[track_caller]
     pub(crate) fn line(&self) -> String {
