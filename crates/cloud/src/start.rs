@@ -181,6 +181,7 @@ impl Cloud {
             pki: Arc::clone(&account.pki),
             refusals: Arc::clone(&refusals),
             endpoint: config.endpoint.clone(),
+            ready: Some(ready.clone()),
         };
         let hosts = Hosts::new(&[&config.endpoint, &account.aws_endpoint], &account.region);
         let acceptor = TlsAcceptor::from(tls.for_api().map_err(StartError::Tls)?);

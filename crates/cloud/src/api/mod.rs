@@ -25,6 +25,7 @@ use axum::response::Response;
 use serde_json::Value;
 
 use crate::pki::Pki;
+use crate::ready::Ready;
 use crate::refusals::Refusals;
 use crate::registry::Registry;
 use answer::ApiError;
@@ -41,6 +42,8 @@ pub struct ApiState {
     pub refusals: Arc<Refusals>,
     /// The host name that DescribeEndpoint answers (`A-2`).
     pub endpoint: String,
+    /// Where everything listens, for tools that know the control plane only.
+    pub ready: Option<Ready>,
 }
 
 /// Serves one operation. It may block on the disk, or on making a key.

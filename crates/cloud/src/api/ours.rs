@@ -6,7 +6,7 @@ use super::ApiState;
 use super::answer::ApiError;
 use super::call::Call;
 
-/// Whether the control plane answers, and for which account.
+/// Whether the control plane answers, for which account, and where everything else listens.
 pub(super) fn health(state: &ApiState, _call: &Call) -> Result<Value, ApiError> {
     let place = state.registry.place();
     Ok(json!({
@@ -15,6 +15,7 @@ pub(super) fn health(state: &ApiState, _call: &Call) -> Result<Value, ApiError> 
         "region": place.region,
         "accountId": place.account_id,
         "endpointAddress": state.endpoint,
+        "ready": state.ready,
     }))
 }
 

@@ -73,6 +73,7 @@ impl Api {
             pki: Arc::new(pki),
             refusals: Arc::new(Refusals::default()),
             endpoint: "localhost".to_owned(),
+            ready: None,
         });
         Self {
             disk,
