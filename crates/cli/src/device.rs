@@ -95,7 +95,7 @@ impl Run {
             kit.endpoint, kit.mqtt_port, kit.client_id
         ));
 
-        let local = local_cloud_of(&kit, context);
+        let local = local_cloud_of(&kit, context).await;
         let speaker = Speaker::new(kit.clone(), kit.client_id.clone(), version, local);
         let (tell, told) = mpsc::unbounded_channel();
         let device = client.run(&mut connector, &platform, |event| {

@@ -12,6 +12,7 @@ mod kit;
 mod logging;
 mod messages;
 mod names;
+mod ours;
 mod output;
 mod policy_source;
 mod provision;

@@ -62,7 +62,7 @@ impl Pub {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         // Read first: a file that is not there is no reason to connect.
         let whole = self.whole_message().await?;
-        let speaker = Speaker::resolve(context, &self.speaker)?;
+        let speaker = Speaker::resolve(context, &self.speaker).await?;
         let mut means = speaker.means()?;
         let mut line = speaker.connect(&mut means).await?;
         let outcome = match whole {

@@ -1,17 +1,12 @@
 //! Why something was refused: the local cloud remembers, AWS leaves us with a list of what to look at.
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
+use crate::ours;
 use crate::target::Local;
-
-/// An answer beyond this is not one of ours.
-const ANSWER_LIMIT: u64 = 4 << 20;
-const PATIENCE: Duration = Duration::from_secs(3);
 
 /// One refusal, as the local cloud tells it.
 #[derive(Clone, Debug, Deserialize)]
@@ -59,39 +54,8 @@ pub(crate) async fn of_certificate(local: &Local, certificate_id: &str) -> Vec<R
 
 async fn of(local: &Local, member: &str, value: &str) -> Vec<Refusal> {
     let path = format!("/_thingwire/refusals?{member}={}", percent_encoded(value));
-    match tokio::time::timeout(PATIENCE, get(&local.api_url, &path)).await {
-        Ok(Some(body)) => serde_json::from_slice::<Refusals>(&body)
-            .inspect_err(|error| tracing::debug!(%error, "the local cloud's refusals"))
-            .map(|answer| answer.refusals)
-            .unwrap_or_default(),
-        _ => Vec::new(),
-    }
-}
-
-/// One GET over plain HTTP/1.0 to loopback, where the local cloud's control plane listens.
-async fn get(url: &str, path: &str) -> Option<Vec<u8>> {
-    let host = url.strip_prefix("http://")?.trim_end_matches('/');
-    let address = if host.rsplit(']').next()?.contains(':') {
-        host.to_owned()
-    } else {
-        format!("{host}:80")
-    };
-    let mut stream = TcpStream::connect(address).await.ok()?;
-    let request =
-        format!("GET {path} HTTP/1.0\r\nhost: {host}\r\naccept: application/json\r\n\r\n");
-    stream.write_all(request.as_bytes()).await.ok()?;
-    let mut answer = Vec::new();
-    stream
-        .take(ANSWER_LIMIT)
-        .read_to_end(&mut answer)
-        .await
-        .ok()?;
-    let head = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
-    let status = String::from_utf8_lossy(answer.get(..head)?)
-        .lines()
-        .next()?
-        .to_owned();
-    (status.split(' ').nth(1) == Some("200")).then(|| answer.get(head + 4..).map(<[u8]>::to_vec))?
+    let answer: Option<Refusals> = ours::ask(&local.api_url, &path).await;
+    answer.map(|answer| answer.refusals).unwrap_or_default()
 }
 
 fn percent_encoded(text: &str) -> String {

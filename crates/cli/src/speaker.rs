@@ -57,13 +57,13 @@ impl Speaker {
     ///
     /// # Errors
     /// If the kit cannot be read, or there is no operator to be.
-    pub(crate) fn resolve(context: &Context, args: &SpeakerArgs) -> Result<Self, Failure> {
+    pub(crate) async fn resolve(context: &Context, args: &SpeakerArgs) -> Result<Self, Failure> {
         let version = args.version.into();
         match &args.kit {
             Some(dir) => {
                 let kit = Kit::load(dir)?;
                 let client_id = args.id.clone().unwrap_or_else(|| kit.client_id.clone());
-                let local = local_cloud_of(&kit, context);
+                let local = local_cloud_of(&kit, context).await;
                 Ok(Self::new(kit, client_id, version, local))
             }
             None if context.target.cloud == Which::Aws => Err(Failure::new(
@@ -74,7 +74,7 @@ impl Speaker {
                 "speak as a device: --kit DIR; or use the MQTT test client of the AWS console",
             )),
             None => {
-                let local = context.target.local()?;
+                let local = context.target.local().await?;
                 let kit = operator_kit(&local.ready()?.operator_kit)?;
                 let client_id = args
                     .id
@@ -262,11 +262,11 @@ fn operator_kit(dir: &Path) -> Result<Kit, Failure> {
 }
 
 /// The local cloud that this kit belongs to, if one runs here: only it can explain a refusal.
-pub(crate) fn local_cloud_of(kit: &Kit, context: &Context) -> Option<Local> {
+pub(crate) async fn local_cloud_of(kit: &Kit, context: &Context) -> Option<Local> {
     if context.target.cloud == Which::Aws {
         return None;
     }
-    let local = context.target.local().ok()?;
+    let local = context.target.local().await.ok()?;
     let ready = local.ready.as_ref()?;
     (ready.mqtt_port == kit.mqtt_port && ready.endpoint == kit.endpoint).then_some(local)
 }

@@ -75,7 +75,7 @@ impl Sub {
         let deadline = self
             .wait
             .map(|seconds| Instant::now() + Duration::from_secs(u64::from(seconds)));
-        let speaker = Speaker::resolve(context, &self.speaker)?;
+        let speaker = Speaker::resolve(context, &self.speaker).await?;
         let listen = self.listen(context, &speaker);
         let interrupted = async {
             // Without the handler Ctrl-C would end us all the same, only less politely.

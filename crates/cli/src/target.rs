@@ -7,9 +7,11 @@ use std::path::PathBuf;
 
 use aws_sdk_iot::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use clap::{Args, ValueEnum};
+use serde::Deserialize;
 
 use crate::data_dir::{Ready, default_dir};
 use crate::exit::{Exit, Failure};
+use crate::ours;
 
 /// Where the control plane of a local cloud usually listens.
 const USUAL_API_URL: &str = "http://127.0.0.1:4566";
@@ -61,12 +63,18 @@ pub(crate) struct Target {
     pub(crate) local: Option<Local>,
 }
 
+/// What a local cloud says about itself.
+#[derive(Deserialize)]
+struct Health {
+    ready: Option<Ready>,
+}
+
 /// The local cloud.
 #[derive(Clone, Debug)]
 pub(crate) struct Local {
     /// Its control plane.
     pub(crate) api_url: String,
-    /// Where it listens, if its data folder says so.
+    /// Where it listens, if it or its data folder says so.
     pub(crate) ready: Option<Ready>,
 }
 
@@ -87,20 +95,25 @@ impl TargetArgs {
         }
     }
 
-    /// The local cloud, without calling it.
+    /// The local cloud: as its data folder describes it, or as it describes itself at `--api-url`.
     ///
     /// # Errors
     /// If the data folder's description of it is unreadable.
-    pub(crate) fn local(&self) -> Result<Local, Failure> {
-        let ready = Ready::of(&self.data_dir()?)?;
-        let api_url = match (&self.api_url, &ready) {
+    pub(crate) async fn local(&self) -> Result<Local, Failure> {
+        let same =
+            |one: &str, other: &str| one.trim_end_matches('/') == other.trim_end_matches('/');
+        let described = Ready::of(&self.data_dir()?)?;
+        let api_url = match (&self.api_url, &described) {
             (Some(url), _) => url.clone(),
             (None, Some(ready)) => ready.api_url.clone(),
             (None, None) => USUAL_API_URL.to_owned(),
         };
-        // With another cloud's URL the data folder's description is about something else.
-        let ready = ready
-            .filter(|ready| ready.api_url.trim_end_matches('/') == api_url.trim_end_matches('/'));
+        let ready = match described.filter(|ready| same(&ready.api_url, &api_url)) {
+            Some(ready) => Some(ready),
+            None => ours::ask(&api_url, "/_thingwire/health")
+                .await
+                .and_then(|health: Health| health.ready),
+        };
         Ok(Local { api_url, ready })
     }
 
@@ -110,7 +123,7 @@ impl TargetArgs {
     /// If the local cloud's description is unreadable or AWS has no region configured.
     pub(crate) async fn connect(&self) -> Result<Target, Failure> {
         match self.cloud {
-            Which::Local => Ok(Target::local(self.local()?)),
+            Which::Local => Ok(Target::local(self.local().await?)),
             Which::Aws => Target::aws(self.api_url.as_deref()).await,
         }
     }
@@ -204,7 +217,7 @@ impl Local {
     /// Where it listens.
     ///
     /// # Errors
-    /// If we only know its URL.
+    /// If it does not answer.
     pub(crate) fn ready(&self) -> Result<&Ready, Failure> {
         self.ready.as_ref().ok_or_else(|| {
             Failure::new(
@@ -215,7 +228,7 @@ impl Local {
                 ),
             )
             .advise("start one: thingwire up")
-            .advise("or name its data folder: --data-dir DIR")
+            .advise("or say where it is: --data-dir DIR or --api-url URL")
         })
     }
 }

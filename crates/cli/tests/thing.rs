@@ -227,6 +227,42 @@ fn every_damage_to_a_kit_is_named() {
         .expect(6, &["root-CA.pem"]);
 }
 
+#[test]
+fn the_control_planes_url_is_enough() {
+    let cloud = Cloud::start();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let run = |args: &[&str]| -> common::Finished {
+        thingwire()
+            .args(args)
+            .args([
+                "--api-url",
+                cloud.ready["api_url"].as_str().unwrap(),
+                "--data-dir",
+            ])
+            .arg(elsewhere.path())
+            .current_dir(cloud.folder.path())
+            .output()
+            .unwrap()
+            .into()
+    };
+    std::fs::write(cloud.path("policy.json"), POLICY).unwrap();
+    run(&[
+        "thing",
+        "create",
+        "lamp",
+        "--policy",
+        "policy.json",
+        "--kit",
+        "lamp",
+    ])
+    .expect(0, &[]);
+    assert_eq!(
+        read(cloud.path("lamp/root-CA.pem")),
+        read(cloud.ready["ca_file"].as_str().unwrap())
+    );
+    run(&["pub", "-t", "a", "-m", "as the operator"]).expect(0, &[]);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_key_that_others_can_read_is_named() {

@@ -91,7 +91,7 @@ async fn tell(
     target: &TargetArgs,
     folder: &std::path::Path,
 ) -> Result<(), Failure> {
-    let local = target.local()?;
+    let local = target.local().await?;
     let ready = local.ready()?.clone();
     story.ticked(format_args!(
         "local AWS IoT Core: account {} in {}, MQTT over TLS on {}:{}, API on {}",
