@@ -98,10 +98,8 @@ fn matches_counting(pattern: &[u8], text: &[u8], mut compared: impl FnMut()) -> 
 fn step(wanted: u8, text: &[u8]) -> Option<&[u8]> {
     let (&byte, mut rest) = text.split_first()?;
     if wanted == ONE {
-        // One character, not one byte; a retry may stand inside a character, where none begins.
-        if is_continuation(byte) {
-            return None;
-        }
+        // One character, not one byte. (A retry may stand inside a character; that does no harm: the `*`
+        // might as well have ended before the character, with the same text left.)
         while let Some((&next, behind)) = rest.split_first() {
             if !is_continuation(next) {
                 break;

@@ -159,6 +159,11 @@ fn each_mistake_is_named_where_it_is() {
         ),
         (
             "\"Condition\": {",
+            "\"Condition\": {\"ArnLike\": {\"iot:LastWillTopic\": \"topic/a\"}, ",
+            "line 6, column 53 (Statement[1].Condition.ArnLike.iot:LastWillTopic): `topic/a` is not an ARN such as `arn:aws:iot:us-east-1:123456789012:topic/a`",
+        ),
+        (
+            "\"Condition\": {",
             "\"Condition\": {\"DateLessThan\": {\"iot:ClientId\": \"someday\"}, ",
             "line 6, column 53 (Statement[1].Condition.DateLessThan.iot:ClientId): `someday` is not a date such as `2026-11-24T06:00:00Z`, or seconds since 1970",
         ),

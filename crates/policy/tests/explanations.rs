@@ -101,6 +101,20 @@ fn the_nearest_statement_is_the_one_with_the_longest_common_beginning() {
 }
 
 #[test]
+fn of_equally_near_statements_the_first_is_named() {
+    let line = why(
+        &["Allow iot:Publish topic/a", "Allow iot:Publish topic/b"],
+        &context(),
+        Action::Publish,
+        "topic/c",
+    );
+    assert!(
+        line.contains("nearest is policy `P` statement 1, for `topic/a`"),
+        "{line}"
+    );
+}
+
+#[test]
 fn each_obstacle_in_words() {
     let start = |action: &str, resource: &str| {
         format!(
@@ -297,6 +311,24 @@ fn shared_subscriptions() {
                 Outcome::ExplicitDeny
             );
         }
+    }
+    let both = document(&[
+        "Allow iot:Subscribe topicfilter/$share/*",
+        "Allow iot:Subscribe topicfilter/a/b",
+    ]);
+    for (settings, by) in [(full, 1), (inner, 2)] {
+        let policies = PolicySet::compile_with([("P", &both)], &context(), &settings);
+        let explanation = policies.explain(
+            Action::Subscribe,
+            "topicfilter/$share/g/a/b",
+            &Request::default(),
+        );
+        let numbers: Vec<_> = explanation
+            .allowed_by
+            .iter()
+            .map(|name| name.number)
+            .collect();
+        assert_eq!(numbers, [by], "only the form that counts");
     }
     let long = format!("topicfilter/$share/g/{}", "x".repeat(2000));
     assert_eq!(
