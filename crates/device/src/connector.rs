@@ -73,7 +73,7 @@ pub struct Failure {
 }
 
 /// Room for the detail of a [`Failure`]: a line on a serial console.
-const DETAIL_BYTES: usize = 120;
+const DETAIL_BYTES: usize = 96;
 
 impl Failure {
     /// A failure at this step with a one-line detail, which may be empty.
