@@ -45,7 +45,7 @@ pub fn aws(ready: &Ready) -> Option<Command> {
         .env("AWS_SHARED_CREDENTIALS_FILE", "no-such-file")
         .env("AWS_MAX_ATTEMPTS", "1")
         .env("AWS_EC2_METADATA_DISABLED", "true")
-        .args(["--output", "json", "--no-cli-pager"]);
+        .args(["--output", "json"]);
     Some(command)
 }
 

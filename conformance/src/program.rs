@@ -4,11 +4,14 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 /// How often a condition is looked at while waiting for it.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// How long the output of a program that has ended may take to arrive.
+const LAST_LINES: Duration = Duration::from_secs(5);
 
 /// A running program. Dropping it kills it.
 #[derive(Debug)]
@@ -16,6 +19,7 @@ pub struct Program {
     name: String,
     child: Child,
     lines: Arc<Mutex<Vec<String>>>,
+    collectors: Vec<JoinHandle<()>>,
 }
 
 impl Program {
@@ -31,16 +35,19 @@ impl Program {
             .spawn()
             .unwrap_or_else(|error| panic!("`{name}` could not be started: {error}"));
         let lines = Arc::new(Mutex::new(Vec::new()));
-        if let Some(output) = child.stdout.take() {
-            collect(output, Arc::clone(&lines));
-        }
-        if let Some(output) = child.stderr.take() {
-            collect(output, Arc::clone(&lines));
-        }
+        let stdout = child
+            .stdout
+            .take()
+            .map(|output| collect(output, Arc::clone(&lines)));
+        let stderr = child
+            .stderr
+            .take()
+            .map(|output| collect(output, Arc::clone(&lines)));
         Self {
             name: name.to_owned(),
             child,
             lines,
+            collectors: stdout.into_iter().chain(stderr).collect(),
         }
     }
 
@@ -69,11 +76,17 @@ impl Program {
     /// # Panics
     /// When it ends first, or `limit` passes; the message holds what it printed.
     pub fn wait_for_line(&mut self, text: &str, limit: Duration) {
-        let printed = wait_until(limit, || {
+        wait_until(limit, || {
             self.log().contains(text) || self.ended().is_some()
         });
+        if self.ended().is_some() {
+            // Its last lines may still be on their way to us.
+            wait_until(LAST_LINES, || {
+                self.collectors.iter().all(JoinHandle::is_finished)
+            });
+        }
         assert!(
-            printed && self.log().contains(text),
+            self.log().contains(text),
             "`{}` did not print `{text}`; it printed:\n{}",
             self.name,
             self.log()
@@ -179,7 +192,7 @@ pub fn finish(command: &mut Command, limit: Duration) -> Finished {
         .ok()
         .filter(|_| ended)
         .and_then(|status| status.code());
-    let text = |reader: Option<thread::JoinHandle<String>>| {
+    let text = |reader: Option<JoinHandle<String>>| {
         reader
             .and_then(|reader| reader.join().ok())
             .unwrap_or_default()
@@ -217,7 +230,7 @@ pub fn free_port() -> u16 {
         .port()
 }
 
-fn collect(output: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
+fn collect(output: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) -> JoinHandle<()> {
     thread::spawn(move || {
         let mut output = BufReader::new(output);
         let mut line = Vec::new();
@@ -232,7 +245,7 @@ fn collect(output: impl Read + Send + 'static, lines: Arc<Mutex<Vec<String>>>) {
                 .push(text);
             line.clear();
         }
-    });
+    })
 }
 
 fn read_all(mut output: impl Read) -> String {

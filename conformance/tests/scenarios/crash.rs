@@ -15,7 +15,7 @@ use thingwire_mqtt::QoS::AtLeastOnce;
 use thingwire_mqtt::Version::{V5, V311};
 
 use crate::bad_bytes::Seeded;
-use crate::wire::{Came, Wire, publish_as, subscribe};
+use crate::wire::{Came, Wire, body, publish_as, subscribe};
 
 /// How often the cloud is killed.
 const KILLS: u64 = 30;
@@ -195,8 +195,11 @@ fn load(
             return round;
         };
         assert_eq!(packet[0], 0x40, "{packet:02x?}");
-        assert!(packet.get(4).is_none_or(|code| *code == 0), "{packet:02x?}");
-        let id = u16::from_be_bytes([packet[2], packet[3]]);
+        assert!(
+            body(&packet).get(2).is_none_or(|code| *code == 0),
+            "{packet:02x?}"
+        );
+        let id = u16::from_be_bytes([body(&packet)[0], body(&packet)[1]]);
         let sent = round
             .sent
             .iter()

@@ -10,7 +10,7 @@ use thingwire_mqtt::QoS::{self, AtLeastOnce, AtMostOnce};
 use thingwire_mqtt::Version::{self, V5, V311};
 
 use crate::SEED_POLICY;
-use crate::wire::{Came, Credentials, TLS, Wire, connect, publish, subscribe};
+use crate::wire::{Came, Credentials, TLS, Wire, body, connect, publish, subscribe};
 
 /// Subscribes and publishes more widely than it may receive, and may not retain.
 const NARROW_POLICY: &str = r#"{"Version":"2012-10-17","Statement":[
@@ -131,7 +131,7 @@ fn b_52_a_wrong_client_id() {
 
     let mut wire = tls(&cloud, &kit, V5);
     wire.send(&connect("somebody-else", true, V5));
-    assert_eq!(wire.expect(0x20)[3], 0x87);
+    assert_eq!(body(&wire.expect(0x20))[1], 0x87);
     wire.expect_end();
 
     Wire::connect(&cloud.ready, &kit, "esp32-demo", V5).expect_alive();
@@ -150,14 +150,14 @@ fn b_53_a_topic_that_the_policy_does_not_allow() {
 
     let mut wire = Wire::connect(&cloud.ready, &kit, "esp32-demo", V5);
     wire.send(&denied(AtLeastOnce, V5));
-    assert_eq!(wire.expect(0x40)[4], 0x87);
+    assert_eq!(body(&wire.expect(0x40))[2], 0x87);
     wire.send(&denied(AtMostOnce, V5));
     wire.expect_alive();
     // What is allowed still goes through on the same connection.
     wire.send(&publish("esp32/pub", b"x", AtLeastOnce, false, V5));
     let acknowledgement = wire.expect(0x40);
     assert!(
-        acknowledgement.get(4).is_none_or(|code| *code == 0),
+        body(&acknowledgement).get(2).is_none_or(|code| *code == 0),
         "{acknowledgement:02x?}"
     ); // B-51: never 0x10
 }
@@ -214,7 +214,7 @@ fn b_56_a_retained_message_needs_retain_publish() {
 
     let mut wire = Wire::connect(&cloud.ready, &kit, "narrow", V5);
     wire.send(&retained(V5));
-    assert_eq!(wire.expect(0x40)[4], 0x87);
+    assert_eq!(body(&wire.expect(0x40))[2], 0x87);
     wire.expect_alive();
 
     // Nothing was kept.

@@ -9,7 +9,9 @@ use crate::{SEED_POLICY, STEP};
 
 /// A mosquitto tool with the operator's kit, as a person would type it.
 pub(crate) fn tool(name: &str, ready: &Ready, client_id: &str) -> Option<Command> {
-    let mut command = Command::new(on_path(name, "mosquitto-clients")?);
+    // Into a pipe the tools write block by block; a test wants to see lines.
+    let mut command = Command::new("stdbuf");
+    command.arg("-oL").arg(on_path(name, "mosquitto-clients")?);
     let kit = &ready.operator_kit;
     command.args([
         "-h",

@@ -1,7 +1,7 @@
 //! AWS's Python SDK and paho-mqtt connect with a device's kit, subscribe, receive and publish, over both
-//! protocol versions and both ports.
+//! protocol versions and both ports; boto3 speaks to the control plane.
 
-use thingwire_conformance::{Cloud, Program, on_path, script};
+use thingwire_conformance::{Cloud, Program, finish, on_path, script};
 
 use crate::operator::{listen, send};
 use crate::{SEED_POLICY, STEP};
@@ -23,6 +23,16 @@ fn exchange(name: &str, arguments: &[&str]) {
     client.wait_for_line("RECEIVED esp32/sub hello", STEP);
     operator.wait_for_line("esp32/pub answer to hello", STEP);
     client.wait_for_line("DONE", STEP);
+}
+
+#[test]
+fn boto3_on_the_control_plane() {
+    let Some(mut command) = script("boto3_steps.py") else {
+        return;
+    };
+    let cloud = Cloud::start();
+    command.args([&cloud.ready.api_url, &cloud.ready.region]);
+    assert_eq!(finish(&mut command, STEP).success().trim(), "DONE");
 }
 
 #[test]

@@ -158,11 +158,11 @@ impl Wire {
         wire.send(&connect(client_id, clean, version));
         let answer = wire.packet();
         assert_eq!(
-            (answer[0], answer[3]),
+            (answer[0], body(&answer)[1]),
             (0x20, 0),
             "no accepting CONNACK but {answer:02x?}"
         );
-        let present = answer[2] == 1;
+        let present = body(&answer)[0] == 1;
         (wire, present)
     }
 
@@ -274,6 +274,15 @@ impl Wire {
             Err(_) => false,
         }
     }
+}
+
+/// What follows a packet's fixed header.
+pub(crate) fn body(packet: &[u8]) -> &[u8] {
+    let lengths = packet[1..]
+        .iter()
+        .take_while(|byte| *byte & 0x80 != 0)
+        .count();
+    &packet[lengths + 2..]
 }
 
 /// Bytes of a packet.
