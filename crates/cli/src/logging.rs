@@ -1,16 +1,18 @@
-//! The log on stderr. `RUST_LOG` decides; without it `up` tells what happens and everything else only warns.
+//! The log on stderr. `RUST_LOG` decides; without it each kind of command has a level of its own.
 
 use std::io::IsTerminal;
 
 use tracing_subscriber::EnvFilter;
 
-/// Starts logging; `server` for the command that is one.
-pub(crate) fn start(server: bool) {
-    let usual = if server {
-        "warn,thingwire=info,thingwire_cloud=info,thingwire_broker=info"
-    } else {
-        "warn"
-    };
+/// `up` tells what happens.
+pub(crate) const SERVER: &str = "warn,thingwire=info,thingwire_cloud=info,thingwire_broker=info";
+/// A command warns.
+pub(crate) const COMMAND: &str = "warn";
+/// The demo tells of refusals itself.
+pub(crate) const QUIET: &str = "error";
+
+/// Starts logging, at this level unless `RUST_LOG` says otherwise.
+pub(crate) fn start(usual: &str) {
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.trim().is_empty() => filter,
         _ => usual.to_owned(),

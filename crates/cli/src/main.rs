@@ -14,6 +14,7 @@ mod messages;
 mod names;
 mod ours;
 mod output;
+mod policy;
 mod policy_source;
 mod provision;
 mod publish;
@@ -69,6 +70,8 @@ enum Command {
     Up(up::Up),
     /// Things: create, list, show, delete
     Thing(thing::Thing),
+    /// Policies: an example to begin with
+    Policy(policy::Policy),
     /// Connection kits: check
     Kit(kit::Kit),
     /// Publish messages, with mosquitto_pub's flags
@@ -93,7 +96,11 @@ fn main() -> ExitCode {
         target,
         json,
     } = Arguments::parse();
-    logging::start(matches!(command, Command::Up(_)));
+    logging::start(match command {
+        Command::Up(_) => logging::SERVER,
+        Command::Demo(_) => logging::QUIET,
+        _ => logging::COMMAND,
+    });
     let context = Context { target, json };
     match run(command, &context) {
         Ok(()) => ExitCode::SUCCESS,
@@ -111,6 +118,7 @@ fn run(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Demo(demo) => demo.run(context).await,
             Command::Up(up) => up.run(context).await,
             Command::Thing(thing) => thing.run(context).await,
+            Command::Policy(policy) => policy.run(),
             Command::Kit(kit) => kit.run(context),
             Command::Pub(publish) => publish.run(context).await,
             Command::Sub(subscribe) => subscribe.run(context).await,

@@ -201,8 +201,8 @@ fn print(
     };
     output::data(format_args!(
         "{STRONG}Next{STRONG:#}\n  \
+         thingwire policy example > policy.json\n  \
          thingwire thing create esp32-kitchen --policy policy.json --kit kitchen{hint}\n  \
-         thingwire device run --kit kitchen{hint}\n  \
-         thingwire sub -t '#' -v{hint}"
+         thingwire device run --kit kitchen{hint}"
     ))
 }

@@ -9,13 +9,11 @@ use thingwire_policy::{Document, replace_placeholders};
 
 use super::THING;
 use super::story::Story;
-use crate::api;
 use crate::exit::{Exit, Failure};
 use crate::provision::{self, Certificate};
 use crate::target::Target;
+use crate::{api, policy};
 
-/// The policy of the sketch, word for word.
-const POLICY: &str = include_str!("policy.json");
 const POLICY_NAME: &str = "esp32-policy";
 
 /// What is in the cloud afterwards.
@@ -45,7 +43,7 @@ pub(super) async fn click_through(
         "aws iot describe-endpoint --endpoint-type iot:Data-ATS",
     )?;
 
-    let (document, replaced) = replace_placeholders(POLICY, &cloud.region, account);
+    let (document, replaced) = replace_placeholders(policy::EXAMPLE, &cloud.region, account);
     Document::parse(&document).map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
     cloud
         .iot

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use thingwire_device::future::{Either, join, select};
 use thingwire_device::{Client, QoS, SubscribeFilter, Version};
-use thingwire_host::{HostPlatform, KitConnector, TlsSummary};
+use thingwire_host::{HostPlatform, KitConnector, TlsSummary, TlsWatch};
 use thingwire_kit::Kit;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -45,6 +45,10 @@ pub(super) async fn hold(story: &mut Story, stage: &Stage<'_>) -> Result<(), Fai
     let mut means = operator.means()?;
     let mut line = story
         .wait("the operator connects", operator.connect(&mut means))
+        .await??;
+
+    story
+        .wait("the operator subscribes", listen(&operator, &mut line))
         .await??;
 
     let kit = Kit::load(stage.kit_dir)?;
@@ -148,26 +152,8 @@ async fn exchange(
         format_args!("thingwire device run --kit DIR"),
     )?;
 
-    let subscribed = async {
-        line.subscribe(&[SubscribeFilter::new(FROM_DEVICE, QoS::AtMostOnce)])
-            .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        line.publish(TO_DEVICE, GREETING.as_bytes(), QoS::AtLeastOnce, false)
-            .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
-        let (mut granted, mut taken) = (false, false);
-        while !(granted && taken) {
-            match hear(operator, line).await? {
-                Heard::Subscribed(codes) => granted = codes.iter().all(|code| code.0 < 0x80),
-                Heard::Published(reason) if reason.0 >= 0x80 => {
-                    return Err(operator.refused_publish(TO_DEVICE, reason).await);
-                }
-                Heard::Published(..) => taken = true,
-                Heard::Message(_) | Heard::Unsubscribed | Heard::Nothing => {}
-            }
-        }
-        Ok(())
-    };
-    story
-        .wait("the operator subscribes and publishes", subscribed)
+    let early = story
+        .wait("the operator publishes", greet(operator, line))
         .await??;
     story.ticked_as(
         format_args!("the operator sent \"{GREETING}\" on `{TO_DEVICE}`: PUBACK received"),
@@ -194,12 +180,17 @@ async fn exchange(
         "the device's callback received it: \"{GREETING}\""
     ))?;
 
-    let message = story
-        .wait(
-            "the operator receives what the device publishes",
-            from_device(operator, line),
-        )
-        .await??;
+    let message = match early {
+        Some(message) => message,
+        None => {
+            story
+                .wait(
+                    "the operator receives what the device publishes",
+                    from_device(operator, line),
+                )
+                .await??
+        }
+    };
     story.ticked_as(
         format_args!(
             "the device published on `{FROM_DEVICE}`, the operator received {}",
@@ -207,6 +198,38 @@ async fn exchange(
         ),
         format_args!("thingwire sub -t {FROM_DEVICE} -v"),
     )
+}
+
+/// The operator asks for what the device will publish, before the device is there.
+async fn listen(operator: &Speaker, line: &mut Connection<'_>) -> Result<(), Failure> {
+    line.subscribe(&[SubscribeFilter::new(FROM_DEVICE, QoS::AtMostOnce)])
+        .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    loop {
+        if let Heard::Subscribed(codes) = hear(operator, line).await? {
+            return match codes.iter().find(|code| code.0 >= 0x80) {
+                Some(code) => Err(operator.refused_subscribe(FROM_DEVICE, *code).await),
+                None => Ok(()),
+            };
+        }
+    }
+}
+
+/// The operator publishes to the device and waits for the cloud's PUBACK; what the device sends meanwhile is kept for
+/// [`from_device`].
+async fn greet(operator: &Speaker, line: &mut Connection<'_>) -> Result<Option<Received>, Failure> {
+    line.publish(TO_DEVICE, GREETING.as_bytes(), QoS::AtLeastOnce, false)
+        .map_err(|error| Failure::new(Exit::Failed, error.to_string()))?;
+    let mut received = None;
+    loop {
+        match hear(operator, line).await? {
+            Heard::Published(reason) if reason.0 >= 0x80 => {
+                return Err(operator.refused_publish(TO_DEVICE, reason).await);
+            }
+            Heard::Published(_) => return Ok(received),
+            Heard::Message(message) => received = Some(message),
+            Heard::Subscribed(_) | Heard::Unsubscribed | Heard::Nothing => {}
+        }
+    }
 }
 
 async fn from_device(operator: &Speaker, line: &mut Connection<'_>) -> Result<Received, Failure> {
@@ -243,6 +266,40 @@ fn unexpected(wanted: &str, got: Option<Told>) -> Failure {
 }
 
 /// The sketch's TLS chapter, live: who proved what to whom, with which certificate.
-fn show_tls(story: &mut Story, tls: &TlsSummary) -> Result<(), Failure> {
-    story.ticked(format_args!("{tls:?}"))
+fn show_tls(story: &mut Story, watch: &TlsWatch) -> Result<(), Failure> {
+    let Some(tls) = watch.latest() else {
+        return Err(Failure::new(
+            Exit::Failed,
+            "the device is connected, but TLS tells nothing",
+        ));
+    };
+    let TlsSummary {
+        version,
+        cipher_suite,
+        key_exchange,
+        server_name,
+        server,
+        root,
+        device,
+        ..
+    } = tls;
+    story.ticked(format_args!(
+        "TLS Handshake: {version}, keys agreed with {key_exchange}"
+    ))?;
+    let names = server.names.join(", ");
+    story.ticked(format_args!(
+        "the server proved to the device that it is `{server_name}`, with a certificate of {} ({})",
+        server.issuer, server.key_type
+    ))?;
+    story.note(format_args!("its names: {names}"))?;
+    story.note(format_args!(
+        "the root in the kit that vouches for it: {root}"
+    ))?;
+    story.ticked(format_args!(
+        "the device proved to the server that it holds the key of its certificate: {} ({})",
+        device.subject, device.key_type
+    ))?;
+    story.ticked(format_args!(
+        "TLS Record: from here on everything is encrypted with {cipher_suite}"
+    ))
 }

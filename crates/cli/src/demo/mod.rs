@@ -116,13 +116,22 @@ fn next_steps() -> Result<(), Failure> {
     } else {
         "thingwire"
     };
-    output::data(format_args!(
-        "\n{STRONG}Next{STRONG:#}\n\
-         {program} up                                                          {FAINT}a cloud that stays{FAINT:#}\n\
-         {program} thing create esp32-kitchen --policy policy.json --kit kitchen   {FAINT}policy, thing, certificate, kit{FAINT:#}\n\
-         {program} device run --kit kitchen                                    {FAINT}the reference device{FAINT:#}\n\
-         {program} sub -t esp32/pub -v                                         {FAINT}what it sends{FAINT:#}\n\
-         {program} pub -t esp32/sub -m hello                                   {FAINT}something for it{FAINT:#}\n\
-         {program} --cloud aws thing create …                                  {FAINT}the same on the real AWS{FAINT:#}"
-    ))
+    let steps = [
+        ("up", "a cloud that stays"),
+        ("policy example > policy.json", "the policy of this demo"),
+        (
+            "thing create esp32-kitchen --policy policy.json --kit kitchen",
+            "policy, thing, certificate, kit",
+        ),
+        ("device run --kit kitchen", "the reference device"),
+        ("sub -t esp32/pub -v", "what it sends"),
+        ("pub -t esp32/sub -m hello", "something for it"),
+        ("--cloud aws thing create …", "the same on the real AWS"),
+    ];
+    output::data(format_args!("\n{STRONG}Next{STRONG:#}"))?;
+    steps.iter().try_for_each(|(command, what)| {
+        output::data(format_args!(
+            "{program} {command:<62} {FAINT}{what}{FAINT:#}"
+        ))
+    })
 }

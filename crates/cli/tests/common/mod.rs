@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// The sketch's policy, word for word.
-pub(crate) const POLICY: &str = include_str!("../../src/demo/policy.json");
+pub(crate) const POLICY: &str = include_str!("../../src/policy_example.json");
 
 /// Nothing in these tests takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
