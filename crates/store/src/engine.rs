@@ -13,7 +13,8 @@ use redb::{
     StorageError, TableDefinition, TableError, TableHandle, TransactionError, WriteTransaction,
 };
 
-use crate::overlay::{Overlay, Shared};
+use crate::overlay::Overlay;
+use crate::resync::Resync;
 use crate::{Row, StoreError, Table, Write};
 
 /// The newest file format this program reads and the one it writes.
@@ -69,7 +70,7 @@ struct Opened {
 
 /// One database file, through failures.
 pub(crate) struct Engine {
-    backend: Shared,
+    backend: Resync,
     opened: RwLock<Opened>,
     /// What to put back once the disk takes writes, oldest first.
     undo: Mutex<Vec<Before>>,
@@ -77,7 +78,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     /// Opens the file, or makes it when it is empty. A file that cannot be used is not changed.
-    pub(crate) fn open(backend: Shared) -> Result<Self, StoreError> {
+    pub(crate) fn open(backend: Resync) -> Result<Self, StoreError> {
         if never_finished(&backend)? {
             backend.set_len(0)?;
         }
@@ -183,7 +184,7 @@ impl Engine {
 }
 
 /// Whether creating the file was interrupted, so that there is nothing in it: zeros, and a header not yet signed.
-fn never_finished(backend: &Shared) -> Result<bool, StoreError> {
+fn never_finished(backend: &Resync) -> Result<bool, StoreError> {
     let length = backend.len()?;
     if length == 0 {
         return Ok(false);
@@ -219,7 +220,7 @@ fn never_finished(backend: &Shared) -> Result<bool, StoreError> {
 }
 
 /// Reads the whole file and checks it, with all repairs going to memory only.
-fn examine(backend: &Shared) -> Result<(), StoreError> {
+fn examine(backend: &Resync) -> Result<(), StoreError> {
     let overlay = Overlay::new(backend.clone())?;
     let database = guarded(|| {
         Builder::new()
@@ -240,7 +241,7 @@ fn examine(backend: &Shared) -> Result<(), StoreError> {
     }
 }
 
-fn open_whole(backend: &Shared) -> Result<Database, StoreError> {
+fn open_whole(backend: &Resync) -> Result<Database, StoreError> {
     guarded(|| {
         Builder::new()
             .set_cache_size(CACHE)
@@ -248,13 +249,14 @@ fn open_whole(backend: &Shared) -> Result<Database, StoreError> {
     })
 }
 
-fn reopen_whole(backend: &Shared, undo: &[Before]) -> Result<Database, StoreError> {
+fn reopen_whole(backend: &Resync, undo: &[Before]) -> Result<Database, StoreError> {
+    backend.settle()?;
     let database = open_whole(backend)?;
     put_back(&database, undo)?;
     Ok(database)
 }
 
-fn reopen_reading(backend: &Shared, undo: &[Before]) -> Result<Database, StoreError> {
+fn reopen_reading(backend: &Resync, undo: &[Before]) -> Result<Database, StoreError> {
     let overlay = Overlay::new(backend.clone())?;
     let database = guarded(|| {
         Builder::new()

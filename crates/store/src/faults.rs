@@ -12,9 +12,14 @@ use redb::StorageBackend;
 /// What happened on the disk, in order.
 #[derive(Clone, Debug)]
 enum Event {
-    Write { offset: u64, bytes: Vec<u8> },
+    Write {
+        offset: u64,
+        bytes: Vec<u8>,
+    },
     SetLength(u64),
     Sync,
+    /// The operating system reported an error, and forgets what was to be written.
+    FailedSync,
     Mark(u64),
 }
 
@@ -96,7 +101,8 @@ impl Disk {
         state.writes_left = Some(count);
     }
 
-    /// Makes syncs fail from now on, or work again.
+    /// Makes syncs fail from now on, or work again. What was to be synced never reaches the disk, and readers see it all the
+    /// same, as Linux does it.
     pub fn fail_syncs(&self, kind: Option<io::ErrorKind>) {
         self.state().syncs_fail = kind;
     }
@@ -123,7 +129,7 @@ impl Disk {
         self.state()
             .events
             .iter()
-            .filter(|event| !matches!(event, Event::Mark(_)))
+            .filter(|event| !matches!(event, Event::Mark(_) | Event::FailedSync))
             .count()
     }
 
@@ -146,6 +152,7 @@ impl Disk {
                             .for_each(|event| play(event, None, &mut durable));
                     }
                 }
+                Event::FailedSync => pending.clear(),
                 Event::Write { .. } | Event::SetLength(_) => {
                     point = point.saturating_add(1);
                     pending.push(event);
@@ -208,7 +215,7 @@ fn play(event: &Event, torn: Option<usize>, image: &mut Vec<u8>) {
         Event::SetLength(length) if torn.is_none() => {
             image.resize(usize::try_from(*length).unwrap_or(0), 0)
         }
-        Event::SetLength(_) | Event::Sync | Event::Mark(_) => {}
+        Event::SetLength(_) | Event::Sync | Event::FailedSync | Event::Mark(_) => {}
     }
 }
 
@@ -284,6 +291,7 @@ impl StorageBackend for Disk {
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state();
         if let Some(kind) = state.syncs_fail {
+            state.events.push(Event::FailedSync);
             return Err(kind.into());
         }
         state.events.push(Event::Sync);

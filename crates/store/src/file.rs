@@ -15,7 +15,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use crate::engine::Engine;
-use crate::overlay::Shared;
+use crate::resync::Resync;
 use crate::writer::{self, Job};
 use crate::{Done, Row, Store, StoreError, Table, Write};
 
@@ -72,7 +72,7 @@ impl RedbStore {
         backend: impl StorageBackend,
         retry: Duration,
     ) -> Result<Self, StoreError> {
-        let engine = Arc::new(Engine::open(Shared(Arc::new(backend)))?);
+        let engine = Arc::new(Engine::open(Resync::new(backend))?);
         let (sender, receiver) = channel();
         let writer = writer::start(Arc::clone(&engine), receiver, retry)?;
         Ok(Self {

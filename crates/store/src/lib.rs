@@ -14,6 +14,7 @@ mod engine;
 pub mod faults;
 mod file;
 mod overlay;
+mod resync;
 mod writer;
 
 #[cfg(test)]

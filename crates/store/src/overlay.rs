@@ -1,82 +1,24 @@
-//! Two storage backends around another one.
+//! A storage backend that reads from another one and keeps all writes in memory.
 //!
-//! [`Shared`] lets one backend be opened again after a database on it was closed: redb consumes the
-//! backend it is given, and the store must be able to close and reopen when the disk recovers.
-//! [`Overlay`] keeps all writes in memory and leaves what is below untouched: a file can be examined,
-//! or read while the disk takes no writes, without changing a byte of it.
+//! What is below stays untouched: a file can be examined, or read while the disk takes no writes, without changing a byte
+//! of it.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Bound;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use redb::{BackendError, StorageBackend};
+
+use crate::resync::Resync;
 
 /// Size of the pieces an [`Overlay`] copies; redb's own page size.
 const PIECE: usize = 4096;
 
-/// One backend, several openings after each other.
-#[derive(Clone, Debug)]
-pub(crate) struct Shared(pub(crate) Arc<dyn StorageBackend>);
-
-impl StorageBackend for Shared {
-    fn len(&self) -> io::Result<u64> {
-        self.0.len()
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.0.read(offset, out)
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.set_len(len)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.0.sync_data()
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.0.write(offset, data)
-    }
-
-    fn close(&self) -> io::Result<()> {
-        self.0.close()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.0.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.0.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.0.query_lock_range(start, end)
-    }
-}
-
 /// Reads from below, writes to memory.
 #[derive(Debug)]
 pub(crate) struct Overlay {
-    below: Shared,
+    below: Resync,
     above: Mutex<Above>,
 }
 
@@ -92,7 +34,7 @@ struct Above {
 impl Overlay {
     /// # Errors
     /// When the length of what is below cannot be read.
-    pub(crate) fn new(below: Shared) -> io::Result<Self> {
+    pub(crate) fn new(below: Resync) -> io::Result<Self> {
         let length = below.len()?;
         let above = Mutex::new(Above {
             length,
@@ -249,7 +191,7 @@ mod tests {
 
     #[test]
     fn what_is_below_stays_as_it_was() {
-        let below = Shared(Arc::new(InMemoryBackend::new()));
+        let below = Resync::new(InMemoryBackend::new());
         below.set_len(10_000).unwrap();
         below.write(4090, b"below the overlay").unwrap();
         let overlay = Overlay::new(below.clone()).unwrap();
@@ -264,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_shortened_and_lengthened_file_reads_zero() {
-        let below = Shared(Arc::new(InMemoryBackend::new()));
+        let below = Resync::new(InMemoryBackend::new());
         below.set_len(10_000).unwrap();
         below.write(4090, b"below the overlay").unwrap();
         let overlay = Overlay::new(below).unwrap();
