@@ -139,6 +139,13 @@ pub fn basic_ingest(topic: &str) -> Option<(&str, &str)> {
     (!rule.is_empty()).then_some((rule, topic))
 }
 
+/// The part of a topic that counts for the limits of length and levels (`B-41`): all of it, but for Basic Ingest
+/// only what follows `$aws/rules/<name>/`.
+#[must_use]
+pub fn counted(topic: &str) -> &str {
+    basic_ingest(topic).map_or(topic, |(_, rest)| rest)
+}
+
 /// Whether a topic name fits a template.
 fn fits(topic: &str, template: &str) -> bool {
     let mut levels = topic.split('/');
@@ -300,5 +307,10 @@ mod tests {
         assert_eq!(basic_ingest("$aws/rules/R"), Some(("R", "")));
         assert_eq!(basic_ingest("$aws/rules/"), None);
         assert_eq!(basic_ingest("a/b"), None);
+        assert_eq!(counted("$aws/rules/R/a/b"), "a/b");
+        assert_eq!(
+            counted("$aws/things/t/shadow/get"),
+            "$aws/things/t/shadow/get"
+        );
     }
 }
