@@ -4,6 +4,9 @@
 //! batches are handed over under it (so that their order is the core's), and what became of them is put
 //! into an inbox that whoever holds the lock next empties.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};

@@ -8,6 +8,19 @@
 //! The edge ([`edge`]) moves bytes between any tokio stream and the core; [`Broker`] is the handle that ties them
 //! together.
 
+// What a peer sends must not be able to stop the broker.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::string_slice
+    )
+)]
+
 mod authorize;
 pub mod behaviour;
 mod broker;
@@ -16,6 +29,8 @@ pub mod core;
 pub mod edge;
 mod observe;
 mod peer;
+#[cfg(test)]
+mod testing;
 mod time;
 
 pub use authorize::{Action, AllowAll, Authorize, Client, Decision, Permissions};

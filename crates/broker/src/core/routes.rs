@@ -68,6 +68,12 @@ impl Routes {
         self.len
     }
 
+    /// Whether not even a node is left.
+    #[cfg(test)]
+    pub(crate) fn is_bare(&self) -> bool {
+        self.exact.is_empty() && self.nodes.first().is_some_and(Node::is_empty)
+    }
+
     /// Adds or replaces the subscription of a session. The filter must be valid.
     pub(crate) fn insert(&mut self, filter: &Arc<str>, session: Key, qos: QoS) {
         let list = if has_wildcard(filter) {

@@ -84,7 +84,8 @@ impl Core {
     }
 }
 
-/// The first of `B-72`'s limits that these properties break, with the code and the text for it.
+/// The first of `B-72`'s limits that these properties break, with the code and the text for it. That Response Topic has
+/// no wildcard was checked when it was decoded.
 pub(super) fn property_violation(
     properties: Properties<'_>,
     rules: &Rules,
@@ -113,13 +114,6 @@ pub(super) fn property_violation(
                 return Some((
                     ReasonCode::QUOTA_EXCEEDED,
                     "B-72: correlation data over 8 KB",
-                ));
-            }
-            // [MQTT-3.3.2-14]
-            Property::ResponseTopic(value) if !thingwire_mqtt::topic::is_valid_name(value) => {
-                return Some((
-                    ReasonCode::PROTOCOL_ERROR,
-                    "B-72: response topic with a wildcard",
                 ));
             }
             _ => {}

@@ -1,169 +1,13 @@
 //! The edge over an in-memory stream: real bytes in, real bytes out, tokio's clock paused.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use thingwire_mqtt::{
-    Ack, ConnAck, Connect, Packet, PacketId, Properties, Publish, QoS, ReasonCode, Subscribe,
-    SubscribeFilter, SubscribeFilters, Version, split,
-};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
-use tokio::time::timeout;
+use thingwire_mqtt::{Connect, Packet, Properties, QoS, Version, Will};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::{Instant, timeout};
 
-use super::serve;
-use crate::{AllowAll, Broker, Config, Peer, Silent};
-
-fn broker(config: Config) -> Broker {
-    Broker::start(config, None, Arc::new(AllowAll), Arc::new(Silent)).expect("no store, no error")
-}
-
-fn peer(principal: &str) -> Peer {
-    Peer {
-        principal: principal.into(),
-        address: SocketAddr::from(([127, 0, 0, 1], 50_000)),
-        server_name: None,
-    }
-}
-
-/// The far end of a served stream.
-struct Client {
-    stream: DuplexStream,
-    version: Version,
-    received: Vec<u8>,
-}
-
-impl Client {
-    fn open(broker: &Broker, version: Version, pipe: usize) -> Self {
-        let (near, far) = duplex(pipe);
-        let broker = broker.clone();
-        tokio::spawn(async move { serve(&broker, far, peer("principal")).await });
-        Self {
-            stream: near,
-            version,
-            received: Vec::new(),
-        }
-    }
-
-    async fn connect(broker: &Broker, version: Version, client_id: &str) -> Self {
-        let mut client = Self::open(broker, version, 1 << 20);
-        client.send(&[connect(version, client_id)]).await;
-        client
-            .expect(|packet| {
-                assert!(
-                    matches!(
-                        packet,
-                        Packet::ConnAck(ConnAck {
-                            reason_code: ReasonCode::SUCCESS,
-                            ..
-                        })
-                    ),
-                    "{packet:?}"
-                );
-            })
-            .await;
-        client
-    }
-
-    async fn send(&mut self, packets: &[Packet<'_>]) {
-        let bytes = encode(self.version, packets);
-        self.stream
-            .write_all(&bytes)
-            .await
-            .expect("the broker reads");
-    }
-
-    /// The next packet, within a (simulated) while.
-    async fn expect(&mut self, check: impl FnOnce(&Packet<'_>)) {
-        loop {
-            if let Some((frame, len)) = split(&self.received, usize::MAX).expect("a frame") {
-                check(&Packet::decode(self.version, &frame).expect("a packet"));
-                self.received.drain(..len);
-                return;
-            }
-            let mut chunk = vec![0; 4096];
-            let count = timeout(Duration::from_secs(5), self.stream.read(&mut chunk))
-                .await
-                .expect("a packet in time")
-                .expect("readable");
-            assert_ne!(count, 0, "the broker closed the connection");
-            self.received.extend_from_slice(&chunk[..count]);
-        }
-    }
-
-    /// Everything until the broker closes.
-    async fn rest(&mut self) -> Vec<u8> {
-        let mut rest = std::mem::take(&mut self.received);
-        timeout(Duration::from_secs(60), self.stream.read_to_end(&mut rest))
-            .await
-            .expect("closed in time")
-            .expect("readable");
-        rest
-    }
-}
-
-fn connect(version: Version, client_id: &str) -> Packet<'_> {
-    Packet::Connect(Connect {
-        version,
-        clean_start: true,
-        keep_alive: 60,
-        client_id,
-        will: None,
-        user_name: None,
-        password: None,
-        properties: Properties::EMPTY,
-    })
-}
-
-fn publish<'a>(topic: &'a str, payload: &'a [u8], id: Option<u16>) -> Packet<'a> {
-    Packet::Publish(Publish {
-        dup: false,
-        qos: if id.is_some() {
-            QoS::AtLeastOnce
-        } else {
-            QoS::AtMostOnce
-        },
-        retain: false,
-        topic,
-        packet_id: id.and_then(PacketId::new),
-        properties: Properties::EMPTY,
-        payload,
-    })
-}
-
-const fn puback(packet_id: PacketId) -> Packet<'static> {
-    let (reason_code, properties) = (ReasonCode::SUCCESS, Properties::EMPTY);
-    Packet::PubAck(Ack {
-        packet_id,
-        reason_code,
-        properties,
-    })
-}
-
-fn encode(version: Version, packets: &[Packet<'_>]) -> Vec<u8> {
-    packets
-        .iter()
-        .flat_map(|packet| {
-            let mut bytes = vec![0; packet.encoded_len(version).expect("encodable")];
-            packet.encode(version, &mut bytes).expect("encodable");
-            bytes
-        })
-        .collect()
-}
-
-async fn subscribe(client: &mut Client, filter: &str, qos: QoS) {
-    let filters = [SubscribeFilter::new(filter, qos)];
-    client
-        .send(&[Packet::Subscribe(Subscribe {
-            packet_id: PacketId::FIRST,
-            properties: Properties::EMPTY,
-            filters: SubscribeFilters::List(&filters),
-        })])
-        .await;
-    client
-        .expect(|packet| assert!(matches!(packet, Packet::SubAck(_)), "{packet:?}"))
-        .await;
-}
+use crate::Config;
+use crate::testing::{Client, broker, connect, encode, puback, publish, subscribe};
 
 #[tokio::test(start_paused = true)]
 async fn two_clients_of_different_versions_exchange_messages_of_any_size() {
@@ -199,4 +43,306 @@ async fn two_clients_of_different_versions_exchange_messages_of_any_size() {
             .expect(|packet| assert!(matches!(packet, Packet::PubAck(_)), "{packet:?}"))
             .await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_send_connect_in_time_is_closed() {
+    let broker = broker(Config::default());
+    for sent in [&b""[..], b"\x10", b"\x10\x20\x00\x04MQTT"] {
+        let began = Instant::now();
+        let mut client = Client::open(&broker, Version::V311, 1024);
+        client.stream.write_all(sent).await.unwrap();
+        assert!(client.rest().await.is_empty());
+        assert_eq!(began.elapsed(), Duration::from_secs(10));
+    }
+    assert_eq!(broker.statistics().connections, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn bytes_that_are_not_mqtt_are_closed_without_answer() {
+    let broker = broker(Config::default());
+    let strings: [&[u8]; 5] = [
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"\x00\x00",
+        // A remaining length of five bytes.
+        b"\x10\xff\xff\xff\xff\x7f",
+        // CONNECT of 3.1.1 with the reserved flag.
+        b"\x10\x0c\x00\x04MQTT\x04\x03\x00\x00\x00\x00",
+    ];
+    for sent in strings {
+        let mut client = Client::open(&broker, Version::V311, 1024);
+        client.stream.write_all(sent).await.unwrap();
+        assert!(client.rest().await.is_empty(), "{sent:x?}");
+    }
+    assert_eq!(broker.statistics().connections, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b_1_mqtt_3_1_gets_connack_01() {
+    let broker = broker(Config::default());
+    let mut client = Client::open(&broker, Version::V311, 1024);
+    client
+        .stream
+        .write_all(b"\x10\x0f\x00\x06MQIsdp\x03\x02\x00\x3c\x00\x01a")
+        .await
+        .unwrap();
+    assert_eq!(client.rest().await, [0x20, 2, 0, 1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn b_76_mqtt_5_is_told_what_was_wrong() {
+    let broker = broker(Config::default());
+    // A CONNECT that says 5 and is malformed: CONNACK.
+    let mut client = Client::open(&broker, Version::V5, 1024);
+    client
+        .stream
+        .write_all(b"\x10\x0d\x00\x04MQTT\x05\x03\x00\x00\x00\x00\x00")
+        .await
+        .unwrap();
+    let rest = client.rest().await;
+    assert_eq!((rest[0], rest[3]), (0x20, 0x81));
+    // Afterwards: DISCONNECT.
+    let cases: [(&[u8], u8); 3] = [
+        (b"\x00\x00", 0x81),
+        // A packet of 200,000 bytes is refused by its header.
+        (b"\x30\xc0\x9a\x0c", 0x97),
+        // A property twice.
+        (b"\x30\x08\x00\x01a\x04\x01\x00\x01\x00", 0x82),
+    ];
+    for (sent, code) in &cases {
+        let mut client = Client::connect(&broker, Version::V5, "a").await;
+        client.stream.write_all(sent).await.unwrap();
+        let rest = client.rest().await;
+        assert_eq!((rest[0], rest[2]), (0xe0, *code), "{sent:x?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_came_before_the_broken_bytes_counts() {
+    let broker = broker(Config::default());
+    let mut watcher = Client::connect(&broker, Version::V311, "watcher").await;
+    subscribe(&mut watcher, "a", QoS::AtMostOnce).await;
+    let mut client = Client::connect(&broker, Version::V311, "client").await;
+    let mut bytes = encode(
+        Version::V311,
+        &[publish("a", b"1", None), publish("a", b"2", Some(9))],
+    );
+    bytes.extend_from_slice(b"\x00\x00");
+    client.stream.write_all(&bytes).await.unwrap();
+    assert_eq!(client.rest().await, [0x40, 2, 0, 9]);
+    for expected in [b"1", b"2"] {
+        watcher
+            .expect(|packet| {
+                assert!(matches!(packet, Packet::Publish(publish) if publish.payload == expected));
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn packets_may_be_cut_anywhere() {
+    let broker = broker(Config::default());
+    let payload = vec![b'x'; 300];
+    for version in [Version::V311, Version::V5] {
+        let bytes = encode(
+            version,
+            &[
+                connect(version, "a"),
+                publish("t", &payload, Some(1)),
+                Packet::PingReq,
+            ],
+        );
+        let mut whole = Client::open(&broker, version, 1 << 16);
+        whole.stream.write_all(&bytes).await.unwrap();
+        let expected = whole.some().await;
+        for cut in 1..bytes.len() {
+            let mut client = Client::open(&broker, version, 1 << 16);
+            let (first, second) = bytes.split_at(cut);
+            client.stream.write_all(first).await.unwrap();
+            // The broker sees the first part alone.
+            tokio::task::yield_now().await;
+            client.stream.write_all(second).await.unwrap();
+            assert_eq!(client.until(expected.len()).await, expected, "cut at {cut}");
+        }
+        let mut client = Client::open(&broker, version, 1 << 16);
+        for byte in &bytes {
+            client.stream.write_all(&[*byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(
+            client.until(expected.len()).await,
+            expected,
+            "one byte at a time"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_thousand_random_strings_end_their_connection_at_worst() {
+    let broker = broker(Config::default());
+    let mut random = 0x9E37_79B9_7F4A_7C15_u64;
+    let mut next = move || {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random
+    };
+    for round in 0..10_000_u32 {
+        let version = if round % 2 == 0 {
+            Version::V311
+        } else {
+            Version::V5
+        };
+        let mut client = Client::open(&broker, version, 1 << 16);
+        if round % 4 > 1 {
+            client.send(&[connect(version, "a")]).await;
+        }
+        let len = usize::try_from(next() % 64).unwrap();
+        let mut bytes: Vec<u8> = (0..len).map(|_| next().to_be_bytes()[0]).collect();
+        if round % 8 > 3 && len > 2 {
+            // A plausible header: the decoder of the body is what is tried.
+            bytes[0] = [0x10, 0x30, 0x32, 0x40, 0x82, 0xa2, 0xc0, 0xe0][usize::from(bytes[0] % 8)];
+            bytes[1] = u8::try_from(len - 2).unwrap();
+        }
+        let _ = client.stream.write_all(&bytes).await;
+        let _ = client.stream.shutdown().await;
+        client.rest().await;
+    }
+    assert_eq!(broker.statistics().connections, 0);
+    let mut client = Client::connect(&broker, Version::V311, "still").await;
+    subscribe(&mut client, "a", QoS::AtMostOnce).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn b_59_a_stream_that_ends_or_a_task_that_is_dropped_is_a_lost_connection() {
+    let broker = broker(Config::default());
+    let mut watcher = Client::connect(&broker, Version::V311, "watcher").await;
+    subscribe(&mut watcher, "will", QoS::AtMostOnce).await;
+    let Packet::Connect(plain) = connect(Version::V311, "device") else {
+        unreachable!()
+    };
+    let will = Will {
+        topic: "will",
+        payload: b"gone",
+        qos: QoS::AtMostOnce,
+        retain: false,
+        properties: Properties::EMPTY,
+    };
+    for abort in [false, true] {
+        let mut device = Client::open(&broker, Version::V311, 1024);
+        device
+            .send(&[Packet::Connect(Connect {
+                will: Some(will),
+                ..plain
+            })])
+            .await;
+        device
+            .expect(|packet| assert!(matches!(packet, Packet::ConnAck(_))))
+            .await;
+        if abort {
+            device.task.abort();
+        } else {
+            drop(device);
+        }
+        watcher
+            .expect(|packet| {
+                assert!(matches!(packet, Packet::Publish(publish) if publish.payload == b"gone"));
+            })
+            .await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn b_14_the_older_stream_is_told_and_closed() {
+    let broker = broker(Config::default());
+    let mut older = Client::connect(&broker, Version::V5, "device").await;
+    let _newer = Client::connect(&broker, Version::V5, "device").await;
+    let rest = older.rest().await;
+    assert_eq!((rest[0], rest[2]), (0xe0, 0x8e));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_was_slow_gets_everything_of_qos_1_in_order() {
+    let mut config = Config::default();
+    config.memory.outbox_bytes = 20_000;
+    let broker = broker(config);
+    // A pipe of 1 KiB: the broker's writes stall at once.
+    let mut slow = Client::open(&broker, Version::V311, 1024);
+    slow.send(&[connect(Version::V311, "slow")]).await;
+    slow.expect(|packet| assert!(matches!(packet, Packet::ConnAck(_))))
+        .await;
+    subscribe(&mut slow, "a", QoS::AtLeastOnce).await;
+    let mut publisher = Client::connect(&broker, Version::V311, "publisher").await;
+    for n in 0..500_u16 {
+        let mut payload = n.to_be_bytes().to_vec();
+        payload.resize(1000, 0);
+        publisher.send(&[publish("a", &payload, Some(1))]).await;
+        publisher
+            .expect(|packet| assert!(matches!(packet, Packet::PubAck(_))))
+            .await;
+    }
+    assert!(
+        broker.connections()[1].queued > 300,
+        "{:?}",
+        broker.connections()
+    );
+    for n in 0..500_u16 {
+        let mut id = None;
+        slow.expect(|packet| {
+            let Packet::Publish(publish) = packet else {
+                panic!("{packet:?}")
+            };
+            assert_eq!(publish.payload[..2], n.to_be_bytes());
+            id = publish.packet_id;
+        })
+        .await;
+        slow.send(&[puback(id.unwrap())]).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_does_not_read_answers_is_not_read_from() {
+    let broker = broker(Config::default());
+    let mut client = Client::open(&broker, Version::V311, 1024);
+    client.send(&[connect(Version::V311, "greedy")]).await;
+    let pings = encode(Version::V311, &[Packet::PingReq; 1000]);
+    let flood = async {
+        for _ in 0..1000 {
+            client.stream.write_all(&pings).await.unwrap();
+        }
+    };
+    assert!(
+        timeout(Duration::from_secs(5), flood).await.is_err(),
+        "the flood must come to a stop"
+    );
+    // It can go on when it reads.
+    let mut chunk = [0; 1000];
+    for _ in 0..50 {
+        client.stream.read_exact(&mut chunk).await.unwrap();
+        client.stream.write_all(&pings[..1000]).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_takes_no_bytes_does_not_hold_a_closing_connection() {
+    let broker = broker(Config::default());
+    let mut client = Client::open(&broker, Version::V311, 16);
+    client.send(&[connect(Version::V311, "deaf")]).await;
+    client
+        .expect(|packet| assert!(matches!(packet, Packet::ConnAck(_))))
+        .await;
+    subscribe(&mut client, "a", QoS::AtMostOnce).await;
+    for _ in 0..20 {
+        broker.publish(
+            "a",
+            b"a message longer than the pipe",
+            QoS::AtMostOnce,
+            false,
+        );
+    }
+    broker.shutdown().await;
+    let began = Instant::now();
+    (&mut client.task).await.unwrap();
+    assert_eq!(began.elapsed(), broker.config().close_timeout);
 }

@@ -1,0 +1,161 @@
+//! Retained messages, B.9.
+
+use thingwire_mqtt::{Packet, Properties, Property, Publish};
+
+use super::*;
+
+#[test]
+fn b_62_b_63_the_last_message_of_a_topic_is_given_to_new_subscribers_with_the_flag() {
+    for version in [V3, V5] {
+        let mut world = World::new();
+        let device = world.client(version, "device");
+        world.subscribe(&device, &[("a", Q0)]);
+        world.send(&device, &[retained("a", "1"), retained("a", "2")]);
+        // The flag is 0 for those who were there.
+        assert_eq!(world.got(&device), ["PUBLISH a 1", "PUBLISH a 2"]);
+        let late = world.client(version, "late");
+        assert_eq!(
+            world.subscribe(&late, &[("a", Q1)]),
+            ["SUBACK [01]", "PUBLISH retained a 2"]
+        );
+        // Every SUBSCRIBE brings it again (3.8.4).
+        assert_eq!(
+            world.subscribe(&late, &[("a", Q1)]),
+            ["SUBACK [01]", "PUBLISH retained a 2"]
+        );
+    }
+}
+
+#[test]
+fn b_62_an_empty_payload_removes_it_and_is_delivered_itself() {
+    let mut world = World::new();
+    let device = world.client(V3, "device");
+    world.subscribe(&device, &[("a", Q0)]);
+    world.send(&device, &[retained("a", "1"), retained("a", "")]);
+    assert_eq!(world.got(&device), ["PUBLISH a 1", "PUBLISH a "]);
+    let late = world.client(V3, "late");
+    assert_eq!(world.subscribe(&late, &[("a", Q0)]), ["SUBACK [00]"]);
+    assert_eq!(world.core.statistics().retained, 0);
+}
+
+#[test]
+fn b_37_never_for_a_filter_with_wildcards() {
+    let mut world = World::new();
+    let device = world.client(V3, "device");
+    world.send(&device, &[retained("a/b", "x")]);
+    assert_eq!(
+        world.subscribe(&device, &[("a/+", Q0), ("#", Q0)]),
+        ["SUBACK [00, 00]"]
+    );
+    assert_eq!(
+        world.subscribe(&device, &[("a/b", Q0)]),
+        ["SUBACK [00]", "PUBLISH retained a/b x"]
+    );
+}
+
+#[test]
+fn b_48_a_retained_message_has_the_lower_qos_and_is_acknowledged() {
+    let mut world = World::new();
+    let device = world.client(V3, "device");
+    let publish = Publish {
+        retain: true,
+        qos: Q1,
+        packet_id: PacketId::new(4),
+        ..message("a", "x")
+    };
+    world.send(&device, &[Packet::Publish(publish)]);
+    assert_eq!(world.got(&device), ["PUBACK #4 00"]);
+    assert_eq!(
+        world.subscribe(&device, &[("a", Q1)]),
+        ["SUBACK [01]", "PUBLISH #1 retained a x"]
+    );
+    world.ack(&device, 1);
+    assert_eq!(
+        world.subscribe(&device, &[("a", Q0)]),
+        ["SUBACK [00]", "PUBLISH retained a x"]
+    );
+}
+
+#[test]
+fn b_55_a_retained_message_needs_receive_too() {
+    let mut world = World::new();
+    world.policy.deny(Action::Receive, "a");
+    let device = world.client(V3, "device");
+    world.send(&device, &[retained("a", "x")]);
+    world.log.take();
+    assert_eq!(world.subscribe(&device, &[("a", Q0)]), ["SUBACK [00]"]);
+    assert_eq!(world.subscribe(&device, &[("a", Q1)]), ["SUBACK [01]"]);
+    assert_eq!(
+        world.log.take(),
+        [
+            "device subscribed a",
+            "device refused Receive a",
+            "device subscribed a"
+        ]
+    );
+}
+
+#[test]
+fn b_65_b_74_a_retained_message_expires() {
+    let mut world = World::new();
+    let device = world.client(V5, "device");
+    let list = [Property::MessageExpiryInterval(10)];
+    let publish = Publish {
+        retain: true,
+        properties: Properties::List(&list),
+        ..message("a", "x")
+    };
+    world.send(&device, &[Packet::Publish(publish)]);
+    world.pass(9);
+    assert_eq!(
+        world.subscribe(&device, &[("a", Q0)]),
+        [
+            "SUBACK [00]",
+            "PUBLISH retained a x MessageExpiryInterval(1)"
+        ]
+    );
+    world.pass(1);
+    assert_eq!(world.subscribe(&device, &[("a", Q0)]), ["SUBACK [00]"]);
+    assert_eq!(world.core.statistics().retained, 0);
+    // And from the disk.
+    world.pass(2);
+    assert!(world.tables.is_empty());
+}
+
+#[test]
+fn b_65_there_is_a_most_of_retained_messages() {
+    let mut world = World::with(|config| config.memory.retained_messages = 2);
+    let device = world.client(V5, "device");
+    let keep = |topic, id, payload| {
+        Packet::Publish(Publish {
+            retain: true,
+            qos: Q1,
+            packet_id: PacketId::new(id),
+            ..message(topic, payload)
+        })
+    };
+    world.send(
+        &device,
+        &[
+            keep("a", 1, "x"),
+            keep("b", 2, "x"),
+            keep("c", 3, "x"),
+            keep("a", 4, "y"),
+        ],
+    );
+    assert_eq!(
+        codes(&world.got(&device)),
+        [
+            "PUBACK #1 00",
+            "PUBACK #2 00",
+            "PUBACK #3 97",
+            "PUBACK #4 00"
+        ]
+    );
+    world.send(&device, &[keep("b", 5, ""), keep("c", 6, "x")]);
+    assert_eq!(codes(&world.got(&device)), ["PUBACK #5 00", "PUBACK #6 00"]);
+    // MQTT 3.1.1 keeps what got no PUBACK.
+    let three = world.client(V3, "three");
+    world.send(&three, &[keep("d", 1, "x"), Packet::PingReq]);
+    assert_eq!(world.got(&three), ["PINGRESP"]);
+}
