@@ -5,6 +5,7 @@ mod aws_cli;
 mod bad_bytes;
 mod crash;
 mod denials;
+mod device_abroad;
 mod operator;
 mod sdks;
 mod wire;
