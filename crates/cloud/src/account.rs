@@ -3,22 +3,17 @@
 //! Made at the first start, with two roots and two server chains, RSA-2048 and P-256: what clients trust
 //! and offer differs, and AWS's ATS endpoints do the same. Later starts reuse all of it. When the names or addresses change, or the server
 //! certificates grow old, they are issued anew under the same roots, so that kits stay valid.
-//! Private keys are in the store and nowhere else.
+//! Their private keys are in the store and nowhere else.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType, SignatureAlgorithm,
-};
-use rustls::pki_types::ServerName;
+use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
 use thingwire_contract::Partition;
 use thingwire_store::{Store, StoreError, Table, Write};
-use time::{Duration, OffsetDateTime};
 
+use crate::chain::{Chain, crypto, is_name};
 use crate::config::{DEFAULT_ACCOUNT, DEFAULT_REGION};
 use crate::pki::{self, PkiError};
 
@@ -27,13 +22,6 @@ const TABLE: Table = "account";
 const KEY: &[u8] = b"account";
 /// Version of the row's content.
 const FORMAT: u32 = 1;
-
-/// Lifetime of a server certificate. Some clients refuse more than 825 days.
-const SERVER_LIFETIME: Duration = Duration::days(800);
-/// At a start with less than this left, it is issued anew.
-const SERVER_RENEWAL: Duration = Duration::days(400);
-/// Roots end with the certificates that AWS issues (`A-23`).
-const ROOT_END: (i32, u8, u8) = (2049, 12, 31);
 
 /// What the person starting the cloud wants of the account.
 #[derive(Clone, Debug)]
@@ -104,19 +92,6 @@ struct Record {
     device_authority_key: String,
 }
 
-/// One root and the server certificate under it.
-#[derive(Serialize, Deserialize)]
-struct Chain {
-    root: String,
-    root_key: String,
-    server: String,
-    server_key: String,
-    /// What the server certificate holds.
-    names: BTreeSet<String>,
-    /// Seconds since the Unix epoch.
-    server_not_after: i64,
-}
-
 /// A server certificate with its private key, PEM. `Debug` does not show the key.
 #[derive(Clone)]
 pub struct ServerIdentity {
@@ -174,10 +149,7 @@ impl Account {
         let mut names = wanted.names.clone();
         names.insert(aws_endpoint.clone());
         for chain in [&mut record.rsa, &mut record.ecdsa] {
-            let renew = OffsetDateTime::now_utc()
-                .saturating_add(SERVER_RENEWAL)
-                .unix_timestamp();
-            if chain.names != names || chain.server_not_after < renew {
+            if chain.needs_issuing(&names) {
                 chain.issue(&names)?;
                 changed = true;
             }
@@ -305,92 +277,6 @@ fn make(wanted: &Wanted) -> Result<Record, AccountError> {
     })
 }
 
-impl Chain {
-    /// A new root, and a key for a server certificate that is yet to be issued.
-    fn make(
-        algorithm: &'static SignatureAlgorithm,
-        kind: &str,
-        prefix: &str,
-    ) -> Result<Self, PkiError> {
-        let root_key = KeyPair::generate_for(algorithm).map_err(crypto)?;
-        let server_key = KeyPair::generate_for(algorithm).map_err(crypto)?;
-        let mut params = params()?;
-        // The prefix keeps the roots of several data folders apart in one trust store.
-        params.distinguished_name.push(
-            DnType::CommonName,
-            format!("Thingwire local root {kind} {prefix}"),
-        );
-        params.not_after = rcgen::date_time_ymd(ROOT_END.0, ROOT_END.1, ROOT_END.2);
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let root = params.self_signed(&root_key).map_err(crypto)?;
-        Ok(Self {
-            root: pki::to_pem("CERTIFICATE", root.der()),
-            root_key: root_key.serialize_pem(),
-            server: String::new(),
-            server_key: server_key.serialize_pem(),
-            names: BTreeSet::new(),
-            server_not_after: 0,
-        })
-    }
-
-    /// Issues the server certificate for these names.
-    fn issue(&mut self, names: &BTreeSet<String>) -> Result<(), AccountError> {
-        let unreadable = |what: &str| AccountError::Damaged(format!("{what} is unreadable"));
-        let root_key =
-            KeyPair::from_pem(&self.root_key).map_err(|_| unreadable("the key of a root"))?;
-        let server_key =
-            KeyPair::from_pem(&self.server_key).map_err(|_| unreadable("the key of the server"))?;
-        let issuer =
-            Issuer::from_ca_cert_pem(&self.root, root_key).map_err(|_| unreadable("a root"))?;
-        let mut params = params()?;
-        let not_after = OffsetDateTime::now_utc().saturating_add(SERVER_LIFETIME);
-        params.not_after = not_after.replace_nanosecond(0).unwrap_or(not_after);
-        params
-            .distinguished_name
-            .push(DnType::CommonName, "Thingwire local IoT endpoint");
-        for name in names {
-            params.subject_alt_names.push(match name.parse::<IpAddr>() {
-                Ok(address) => SanType::IpAddress(address),
-                Err(_) => SanType::DnsName(
-                    name.as_str()
-                        .try_into()
-                        .map_err(|_| AccountError::Name(name.clone()))?,
-                ),
-            });
-        }
-        params.is_ca = IsCa::ExplicitNoCa;
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyEncipherment,
-        ];
-        if !server_key.is_compatible(&rcgen::PKCS_RSA_SHA256) {
-            params.key_usages.pop();
-        }
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
-        let server = params.signed_by(&server_key, &issuer).map_err(crypto)?;
-        self.server = pki::to_pem("CERTIFICATE", server.der());
-        self.names.clone_from(names);
-        self.server_not_after = params.not_after.unix_timestamp();
-        Ok(())
-    }
-}
-
-/// What roots and server certificates have in common.
-fn params() -> Result<CertificateParams, PkiError> {
-    let mut params = CertificateParams::default();
-    params.distinguished_name = DistinguishedName::new();
-    params
-        .distinguished_name
-        .push(DnType::OrganizationName, "Thingwire");
-    params.serial_number = Some(pki::serial_number()?);
-    // A board without a clock believes it is some day in the past; an hour helps against time zones only.
-    let not_before = OffsetDateTime::now_utc().saturating_sub(Duration::HOUR);
-    params.not_before = not_before.replace_nanosecond(0).unwrap_or(not_before);
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
-}
-
 /// `A-3`: 14 lower-case letters and digits; the first is a letter, as on AWS.
 fn endpoint_prefix() -> Result<String, PkiError> {
     const LETTERS: &[u8; 36] = b"abcdefghijklmnopqrstuvwxyz0123456789";
@@ -426,15 +312,6 @@ fn check_names(names: &BTreeSet<String>) -> Result<(), AccountError> {
         Some(name) => Err(AccountError::Name(name.clone())),
         None => Ok(()),
     }
-}
-
-/// Whether a client could ask for it by this name.
-pub(crate) fn is_name(name: &str) -> bool {
-    ServerName::try_from(name).is_ok()
-}
-
-fn crypto(error: rcgen::Error) -> PkiError {
-    PkiError::Internal(error.to_string())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 pub mod account;
 pub mod api;
 pub mod authorize;
+mod chain;
 pub mod config;
 pub mod error;
 mod gate;

@@ -45,6 +45,10 @@ impl Port {
         if address == IpAddr::V4(Ipv4Addr::LOCALHOST) {
             match TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await {
                 Ok(second) => listeners.push(second),
+                // Whoever has it gets the clients that prefer IPv6.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                    tracing::warn!(port, "[::1] is in use by another program; use 127.0.0.1");
+                }
                 Err(error) => tracing::debug!(port, %error, "not listening on ::1"),
             }
         }

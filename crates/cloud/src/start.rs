@@ -16,9 +16,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-use crate::account::{self, Account, Wanted};
+use crate::account::{Account, Wanted};
 use crate::api::{ApiState, router};
 use crate::authorize::{Authorizer, PLAINTEXT_PRINCIPAL};
+use crate::chain;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::gate::Gate;
@@ -318,7 +319,7 @@ fn names(config: &Config) -> BTreeSet<String> {
     names.insert(config.endpoint.clone());
     names.extend(config.hosts.iter().cloned());
     let host = gethostname::gethostname().to_string_lossy().into_owned();
-    if account::is_name(&host) {
+    if chain::is_name(&host) {
         names.insert(host);
     }
     if !config.bind.is_unspecified() {
