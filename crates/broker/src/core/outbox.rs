@@ -92,10 +92,24 @@ pub enum Task {
 struct Inner {
     pending: Pending,
     waker: Option<Waker>,
+    /// The task is busy writing: new bytes need not wake it.
+    writing: bool,
     /// CONNACK is in here and not yet durable: nothing may leave.
     gated: bool,
     closing: bool,
     tell_drained: bool,
+}
+
+impl Inner {
+    fn wait(&mut self, context: &Context<'_>) {
+        if !self
+            .waker
+            .as_ref()
+            .is_some_and(|waker| waker.will_wake(context.waker()))
+        {
+            self.waker = Some(context.waker().clone());
+        }
+    }
 }
 
 /// Shared between the core and one connection's task.
@@ -119,13 +133,20 @@ impl Outbox {
             inner.tell_drained = false;
             return Poll::Ready(Task::TellDrained);
         }
-        if !inner
-            .waker
-            .as_ref()
-            .is_some_and(|waker| waker.will_wake(context.waker()))
-        {
-            inner.waker = Some(context.waker().clone());
+        inner.writing = false;
+        inner.wait(context);
+        Poll::Pending
+    }
+
+    /// Ready when nothing will follow. For a task whose stream takes no bytes at the moment: it needs to hear of the
+    /// end, and not of more bytes.
+    pub fn poll_closing(&self, context: &mut Context<'_>) -> Poll<()> {
+        let mut inner = self.lock();
+        if inner.closing {
+            return Poll::Ready(());
         }
+        inner.writing = true;
+        inner.wait(context);
         Poll::Pending
     }
 
@@ -138,7 +159,7 @@ impl Outbox {
     pub(crate) fn append(&self, staged: &mut Pending) -> (usize, Option<Waker>) {
         let mut inner = self.lock();
         inner.pending.append(staged);
-        let waker = if inner.gated {
+        let waker = if inner.gated || inner.writing {
             None
         } else {
             inner.waker.take()

@@ -136,7 +136,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<'_, S> {
         }
         loop {
             match self.writer.poll(Pin::new(&mut self.stream), context) {
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    // A peer that takes nothing must not keep a connection that the core has ended.
+                    self.ended = self.outbox.poll_closing(context).is_ready();
+                    return if self.ended {
+                        Poll::Ready(())
+                    } else {
+                        Poll::Pending
+                    };
+                }
                 Poll::Ready(Err(_)) => return self.end("writing failed"),
                 Poll::Ready(Ok(())) => {}
             }
