@@ -184,6 +184,16 @@ impl Context {
             .or_else(|| attached().find(|thing| Some(&thing.name) == self.client_id.as_ref()))
     }
 
+    /// What the variable `${name}` becomes on this connection (`C-39` to `C-44`), with the default [`Settings`].
+    ///
+    /// # Errors
+    /// Why it has no value, in words (`C-45`).
+    pub fn variable(&self, name: &str) -> Result<String, String> {
+        let key = Key::of_variable(name);
+        self.substitute(&key, &Settings::default())
+            .map_err(|absent| self.reason(&key, absent))
+    }
+
     /// The values of a key of the connection; the reason if there are none.
     pub(crate) fn values(&self, key: &Key, settings: &Settings) -> Result<Vec<String>, Absent> {
         let one = |value: Option<&String>| {
@@ -488,6 +498,20 @@ mod tests {
         assert_eq!(
             context.substitute(&key, &zero),
             Err(Absent::CertificateHasNone)
+        );
+    }
+
+    #[test]
+    fn a_variable_has_a_value_or_a_reason() {
+        // C-39, C-45
+        let context = with_things("thing1", &[("thing1", true, false)]);
+        assert_eq!(
+            context.variable("iot:Connection.Thing.ThingName"),
+            Ok("thing1".into())
+        );
+        assert_eq!(
+            context.variable("iot:Oops"),
+            Err("AWS IoT has no variable of that name".into())
         );
     }
 

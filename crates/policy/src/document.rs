@@ -3,7 +3,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::action::ActionSet;
+use crate::action::{Action, ActionSet};
 use crate::condition::Operator;
 use crate::error::{PolicyError, Position};
 use crate::key::Key;
@@ -113,6 +113,30 @@ impl Statement {
     /// The entries of `Action` (or `NotAction`), as written.
     pub fn actions(&self) -> impl Iterator<Item = &str> {
         self.actions.iter().map(|action| action.text.as_str())
+    }
+
+    /// Whether it is about the actions that it does not list (`NotAction`).
+    #[must_use]
+    pub const fn is_not_action(&self) -> bool {
+        self.not_action
+    }
+
+    /// Whether it is about the resources that it does not list (`NotResource`).
+    #[must_use]
+    pub const fn is_not_resource(&self) -> bool {
+        self.not_resource
+    }
+
+    /// Whether it has conditions.
+    #[must_use]
+    pub const fn is_conditional(&self) -> bool {
+        !self.conditions.is_empty()
+    }
+
+    /// Whether it is about this action, with the default [`Settings`].
+    #[must_use]
+    pub fn speaks_of(&self, action: Action) -> bool {
+        self.action_set(&Settings::default()).contains(action)
     }
 
     /// The entries of `Resource` (or `NotResource`), as written.

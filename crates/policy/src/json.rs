@@ -12,37 +12,49 @@ use crate::error::Problem;
 /// Levels of nesting; a policy needs six. Keeps the recursion within any stack.
 const DEPTH: usize = 32;
 
-/// A value and the offset of its first byte.
+/// A value and its place.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Node {
-    pub(crate) offset: usize,
-    pub(crate) value: Value,
+pub struct Node {
+    /// Offset of its first byte.
+    pub offset: usize,
+    /// Offset of the byte behind its last.
+    pub end: usize,
+    /// The value.
+    pub value: Value,
 }
 
 /// A JSON value.
 #[derive(Debug, PartialEq)]
-pub(crate) enum Value {
+pub enum Value {
+    /// `null`
     Null,
+    /// `true` or `false`
     Bool(bool),
     /// The number as written.
     Number(String),
+    /// The text without its quotes and escapes.
     String(String),
+    /// The values in their order.
     Array(Vec<Node>),
+    /// The members in their order, each name once.
     Object(Vec<Member>),
 }
 
 /// One member of an object.
 #[derive(Debug, PartialEq)]
-pub(crate) struct Member {
+pub struct Member {
     /// Offset of the name.
-    pub(crate) offset: usize,
-    pub(crate) name: String,
-    pub(crate) node: Node,
+    pub offset: usize,
+    /// The name.
+    pub name: String,
+    /// The value.
+    pub node: Node,
 }
 
 impl Value {
     /// What people call a value of this type.
-    pub(crate) const fn type_name(&self) -> &'static str {
+    #[must_use]
+    pub const fn type_name(&self) -> &'static str {
         match self {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
@@ -55,10 +67,13 @@ impl Value {
 }
 
 /// What is wrong at which offset.
-pub(crate) type Failure = (usize, Problem);
+pub type Failure = (usize, Problem);
 
 /// Reads one JSON text.
-pub(crate) fn parse(text: &str) -> Result<Node, Failure> {
+///
+/// # Errors
+/// The offset and what is wrong there, if it is not strictly JSON, has a member twice, or is nested too deep.
+pub fn parse(text: &str) -> Result<Node, Failure> {
     let mut reader = Reader { text, at: 0 };
     if text.starts_with('\u{feff}') {
         return reader.fail("it begins with a byte order mark; save it as UTF-8 without one");
@@ -122,7 +137,8 @@ impl Reader<'_> {
             Some(b'\'') => return self.fail("a single quote; JSON strings need double quotes"),
             Some(_) => return self.fail("a value is expected here"),
         };
-        Ok(Node { offset, value })
+        let end = self.at;
+        Ok(Node { offset, end, value })
     }
 
     fn deeper(&self, depth: usize) -> Result<usize, Failure> {
@@ -341,6 +357,10 @@ mod tests {
                 .map(|item| item.offset)
                 .collect::<vec::Vec<_>>(),
             [8, 11, 17]
+        );
+        assert_eq!(
+            items.iter().map(|item| item.end).collect::<vec::Vec<_>>(),
+            [9, 15, 21]
         );
     }
 

@@ -61,7 +61,7 @@ mod document;
 mod error;
 mod explain;
 mod index;
-mod json;
+pub mod json;
 mod key;
 mod pattern;
 mod placeholder;
