@@ -23,7 +23,7 @@ const IDLE: usize = 1000;
 const SETTLE: Duration = Duration::from_secs(1);
 /// Offline sessions, each with a publisher of its own, and messages for each.
 const OFFLINE: usize = 10;
-const QUEUED: usize = 1000;
+const QUEUED: usize = 8000;
 /// PUBLISH packets of one publisher without their PUBACK; AWS allows 100 (B-47).
 const IN_FLIGHT: usize = 64;
 

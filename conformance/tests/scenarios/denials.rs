@@ -33,7 +33,7 @@ fn never_gets_a_connack(port: u16, credentials: &Credentials, client_id: &str) {
     }
 }
 
-fn set_status(cloud: &Cloud, thing: &str, status: &str) {
+pub(crate) fn set_status(cloud: &Cloud, thing: &str, status: &str) {
     let (code, body) = http(
         &cloud.ready,
         "GET",
