@@ -24,7 +24,7 @@ pub(crate) enum Ack {
     Publish(PacketId),
     /// PUBACK of MQTT 5 that refuses (`B-51`), with the reason if the client wants it.
     Refuse(PacketId, ReasonCode, Option<String>),
-    /// SUBACK; `added` are the filters that did not exist before.
+    /// SUBACK; `added` are the filters that are not on disk yet.
     Subscribe {
         packet_id: PacketId,
         codes: Vec<u8>,
@@ -100,7 +100,7 @@ impl Core {
             if first.batch.is_none() || stored {
                 self.emit(key, first.ack);
             } else {
-                self.fail(now, key, first.ack);
+                self.fail(now, key, number, first.ack);
             }
         }
         if let Some(connected) = self
@@ -171,7 +171,7 @@ impl Core {
     }
 
     /// The store did not take what the answer would promise.
-    fn fail(&mut self, now: Now, key: Key, ack: Ack) {
+    fn fail(&mut self, now: Now, key: Key, number: u64, ack: Ack) {
         let Some(connected) = self
             .connections
             .get(key)
@@ -200,7 +200,7 @@ impl Core {
                 _,
             ) => {
                 for filter in &added {
-                    self.unsubscribe_filter(session, filter);
+                    self.take_back(session, filter, number);
                 }
                 let codes = vec![unspecified.0; codes.len()];
                 Ack::Subscribe {

@@ -1,80 +1,32 @@
-//! CONNECT: who may come in, with which session (`B-11` to `B-26`, `B-52`, `B-58`).
+//! CONNECT that is accepted: with which session, under which terms (`B-12` to `B-15`, `B-22` to `B-29`).
 //!
-//! First everything that the packet alone decides, then the policy, and only then does anything change: the older
+//! First everything that can refuse it ([`super::admit`]), and only then does anything change: the older
 //! connection of the same client id ends, the session is found, ended or made, and CONNACK is queued. The
 //! CONNACK of a persistent session, and whatever is sent behind it, leaves when the session is on disk.
 
 use std::sync::Arc;
 
-use thingwire_mqtt::{
-    ConnAck, Connect, Packet, Properties, Property, QoS, ReasonCode, Version, topic,
-};
+use thingwire_mqtt::{ConnAck, Connect, Packet, Properties, Property, ReasonCode, Version};
 
 use super::Core;
 use super::acknowledge::Ack;
-use super::connection::{Connected, Will, denial};
+use super::admit::Wishes;
+use super::connection::{Connected, Will};
 use super::disconnect::Ending;
 use super::durable::Change;
 use super::message::{Message, expiry, wire_bytes};
+use super::session::Session;
 use super::slab::Key;
 use super::timers::Timer;
-use super::violation::property_violation;
 use crate::behaviour::{IN_FLIGHT_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
-use crate::{Action, Client, DisconnectReason, Event, Now, Permissions};
+use crate::{Client, DisconnectReason, Event, Now, Permissions};
 
-/// Why a CONNECT is refused, in both versions' terms.
-struct Refusal {
-    /// `None`: MQTT 3.1.1 is closed without CONNACK.
-    v311: Option<ReasonCode>,
-    v5: ReasonCode,
-    detail: String,
-    /// The policy refused this.
-    denied: Option<(Action, String)>,
-}
-
-impl Refusal {
-    fn new(v311: Option<ReasonCode>, v5: ReasonCode, detail: impl Into<String>) -> Self {
-        Self {
-            v311,
-            v5,
-            detail: detail.into(),
-            denied: None,
-        }
-    }
-}
-
-/// What a CONNECT asks for beyond the session.
-struct Wishes {
-    /// Seconds; `None` when MQTT 5 did not say.
-    session_expiry: Option<u32>,
-    receive_maximum: u16,
-    maximum_packet_size: usize,
-    problem_information: bool,
-}
-
-impl Wishes {
-    fn of(connect: &Connect<'_>) -> Self {
-        let mut wishes = Self {
-            session_expiry: None,
-            receive_maximum: IN_FLIGHT_MAXIMUM,
-            maximum_packet_size: usize::MAX,
-            problem_information: true,
-        };
-        for property in &connect.properties {
-            match property {
-                Property::SessionExpiryInterval(seconds) => wishes.session_expiry = Some(seconds),
-                Property::ReceiveMaximum(maximum) => {
-                    wishes.receive_maximum = maximum.clamp(1, IN_FLIGHT_MAXIMUM);
-                }
-                Property::MaximumPacketSize(bytes) => {
-                    wishes.maximum_packet_size = usize::try_from(bytes).unwrap_or(usize::MAX);
-                }
-                Property::RequestProblemInformation(wanted) => wishes.problem_information = wanted,
-                _ => {}
-            }
-        }
-        wishes
-    }
+/// The session of a connection.
+struct Taken {
+    session: Key,
+    session_present: bool,
+    /// CONNACK promises that it is there, or that the older one is gone, after a crash too.
+    durable: bool,
 }
 
 impl Core {
@@ -104,7 +56,11 @@ impl Core {
                 return;
             }
         };
-        let (session, session_present) = self.take_session(now, key, connect, &client, expiry);
+        let Taken {
+            session,
+            session_present,
+            durable,
+        } = self.take_session(now, key, connect, &client, expiry);
         self.accept(now, key, connect, &wishes, client, permissions, session);
 
         let server_keep_alive = self.keep_alive(connect.keep_alive);
@@ -131,7 +87,7 @@ impl Core {
             });
         }
         self.touch(key);
-        if expiry > 0 && self.journal.enabled {
+        if durable {
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.outbox.gate();
             }
@@ -171,164 +127,6 @@ impl Core {
         }
     }
 
-    /// What the packet alone decides.
-    fn check_connect(&self, connect: &Connect<'_>, wishes: &Wishes) -> Result<(), Refusal> {
-        let rules = &self.rules;
-        let id = connect.client_id;
-        let rejected = Some(ReasonCode::V311_IDENTIFIER_REJECTED);
-        let bad_id = ReasonCode::CLIENT_IDENTIFIER_NOT_VALID;
-        if id.len() > rules.client_id_len {
-            let detail = format!(
-                "B-11: a client id of {} bytes, at most 128 are allowed",
-                id.len()
-            );
-            return Err(Refusal::new(rejected, bad_id, detail));
-        }
-        if id.starts_with("$GEN/") {
-            return Err(Refusal::new(
-                rejected,
-                bad_id,
-                "B-12: only the server assigns `$GEN/` ids",
-            ));
-        }
-        if id.is_empty() && connect.version == Version::V311 && !connect.clean_start {
-            // [MQTT-3.1.3-8]
-            let detail = "B-12: an empty client id needs a clean session";
-            return Err(Refusal::new(rejected, bad_id, detail));
-        }
-        if connect.properties.iter().any(|property| {
-            matches!(
-                property,
-                Property::AuthenticationMethod(_) | Property::AuthenticationData(_)
-            )
-        }) {
-            let detail = "B-2: enhanced authentication is not supported";
-            return Err(Refusal::new(None, ReasonCode::NOT_AUTHORIZED, detail));
-        }
-        if wishes.maximum_packet_size < usize::try_from(rules.client_packet_min).unwrap_or(0) {
-            let detail = "B-19: Maximum Packet Size below 512";
-            return Err(Refusal::new(None, ReasonCode::UNSPECIFIED_ERROR, detail));
-        }
-        if let Some((code, detail)) = property_violation(connect.properties, rules) {
-            return Err(Refusal::new(None, code, detail));
-        }
-        let Some(will) = &connect.will else {
-            return Ok(());
-        };
-        if will.qos == QoS::ExactlyOnce {
-            let detail = "B-3: a Will with QoS 2";
-            return Err(Refusal::new(None, ReasonCode::QOS_NOT_SUPPORTED, detail));
-        }
-        let len = Packet::Connect(*connect)
-            .encoded_len(connect.version)
-            .unwrap_or(usize::MAX);
-        if len > rules.connect_with_will_len {
-            let detail = "B-18: the Will makes CONNECT exceed 128 KB";
-            return Err(Refusal::new(None, ReasonCode::QUOTA_EXCEEDED, detail));
-        }
-        if !topic::is_valid_name(will.topic) || self.topic_too_long(will.topic) {
-            let detail = format!("B-41: the Will topic `{}` is not valid", will.topic);
-            return Err(Refusal::new(None, ReasonCode::TOPIC_NAME_INVALID, detail));
-        }
-        if let Some((code, detail)) = property_violation(will.properties, rules) {
-            return Err(Refusal::new(None, code, detail));
-        }
-        Ok(())
-    }
-
-    /// `B-52`, `B-58`: what the policy decides, and after it the reserved topics (`B-82`).
-    fn check_permissions(
-        &self,
-        connect: &Connect<'_>,
-        client: &Client,
-    ) -> Result<Arc<dyn Permissions>, Refusal> {
-        let permissions = self.authorize.permissions(client);
-        let mut wanted = vec![(Action::Connect, &*client.client_id)];
-        if let Some(will) = &connect.will {
-            wanted.push((Action::Publish, will.topic));
-            if will.retain {
-                wanted.push((Action::RetainPublish, will.topic));
-            }
-        }
-        for (action, resource) in wanted {
-            if let Some(detail) = denial(permissions.decide(action, resource)) {
-                return Err(Refusal {
-                    v311: self
-                        .config
-                        .choices
-                        .connack_on_auth_failure
-                        .then_some(ReasonCode::V311_NOT_AUTHORIZED),
-                    v5: ReasonCode::NOT_AUTHORIZED,
-                    detail,
-                    denied: Some((action, resource.to_owned())),
-                });
-            }
-        }
-        if let Some(will) = &connect.will
-            && let Some(detail) = self.reserved_publish(will.topic, will.retain)
-        {
-            return Err(Refusal::new(None, ReasonCode::TOPIC_NAME_INVALID, detail));
-        }
-        Ok(permissions)
-    }
-
-    fn refuse_connect(
-        &mut self,
-        now: Now,
-        key: Key,
-        version: Version,
-        wishes: &Wishes,
-        client: &Client,
-        refusal: &Refusal,
-    ) {
-        match &refusal.denied {
-            Some((action, resource)) => self.observer.event(Event::Refused {
-                client,
-                action: *action,
-                resource,
-                explanation: &refusal.detail,
-            }),
-            None => self.observer.event(Event::Violated {
-                client,
-                detail: &refusal.detail,
-            }),
-        }
-        self.statistics.refused_connects = self.statistics.refused_connects.saturating_add(1);
-        let code = match version {
-            Version::V311 => refusal.v311,
-            Version::V5 => Some(refusal.v5),
-        };
-        if let (Some(reason_code), Some(connection)) = (code, self.connections.get_mut(key)) {
-            let list = [Property::ReasonString(&refusal.detail)];
-            let tell = version == Version::V5
-                && wishes.problem_information
-                && self.config.choices.reason_string;
-            let mut packet = ConnAck {
-                session_present: false,
-                reason_code,
-                properties: if tell {
-                    Properties::List(&list)
-                } else {
-                    Properties::EMPTY
-                },
-            };
-            // [MQTT-3.2.2-19]
-            if Packet::ConnAck(packet)
-                .encoded_len(version)
-                .unwrap_or(usize::MAX)
-                > wishes.maximum_packet_size
-            {
-                packet.properties = Properties::EMPTY;
-            }
-            connection.stage(version, &Packet::ConnAck(packet));
-        }
-        let reason = match refusal.denied {
-            Some(_) => DisconnectReason::AuthError,
-            None => DisconnectReason::ClientError,
-        };
-        self.end_connection(now, key, &Ending::new(reason, &refusal.detail));
-    }
-
     /// Ends the older connection of the client id (`B-14`) and finds, ends or makes its session (`B-23`, `B-26`, `B-29`).
     fn take_session(
         &mut self,
@@ -337,7 +135,7 @@ impl Core {
         connect: &Connect<'_>,
         client: &Client,
         expiry: u32,
-    ) -> (Key, bool) {
+    ) -> Taken {
         let older = self
             .by_client
             .get(&client.client_id)
@@ -366,11 +164,21 @@ impl Core {
             Some(session) => session,
             None => self.new_session(&client.client_id, connect.version),
         };
+        let was_stored = self
+            .sessions
+            .get(session)
+            .is_some_and(Session::is_persistent);
         self.set_expiry(session, expiry);
         if let Some(session) = self.sessions.get_mut(session) {
             session.connection = Some(key);
         }
-        (session, resumed.is_some())
+        // What ended may still be on disk, from this CONNECT or from an earlier one.
+        let was_discarded = self.journal.discard_again(&client.client_id);
+        Taken {
+            session,
+            session_present: resumed.is_some(),
+            durable: self.journal.enabled && (expiry > 0 || was_stored || was_discarded),
+        }
     }
 
     /// Sets how long a session outlives its connection. One that is no longer persistent leaves the store.
@@ -381,13 +189,14 @@ impl Core {
         let was_persistent = session.is_persistent();
         let number = session.number;
         session.expiry = expiry;
-        if was_persistent || expiry > 0 {
+        if expiry > 0 {
             self.journal.push(Change::Session {
                 session: key,
                 number,
             });
-        }
-        if was_persistent && expiry == 0 {
+        } else if was_persistent {
+            self.journal
+                .discard_session(key, number, &session.client_id);
             for filter in session.subscriptions.keys() {
                 let filter = Arc::clone(filter);
                 self.journal.push(Change::Subscription {

@@ -136,7 +136,7 @@ impl Core {
                     sequence,
                 });
             }
-            session.send(sequence, message)
+            session.send(sequence, message, false)
         });
         form.append_to(&mut connection.staged, packet_id);
         if !connection.touched {
@@ -266,7 +266,7 @@ impl Core {
                 continue;
             }
             let message = session.is_persistent().then(|| Arc::clone(&queued.message));
-            let packet_id = session.send(queued.sequence, message);
+            let packet_id = session.send(queued.sequence, message, queued.retained);
             self.single
                 .append_to(&mut connection.staged, Some(packet_id));
             self.statistics.delivered = self.statistics.delivered.saturating_add(1);

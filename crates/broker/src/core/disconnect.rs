@@ -216,6 +216,13 @@ impl Core {
         self.wakers.extend(waker);
         self.wakers.extend(connection.outbox.close());
         let Some(mut connected) = connected else {
+            // There is no client yet that an event could name.
+            tracing::info!(
+                principal = &*connection.peer.principal,
+                address = %connection.peer.address,
+                detail = ending.detail,
+                "closed before CONNECT was accepted"
+            );
             return;
         };
         self.observer.event(Event::Disconnected {
@@ -256,10 +263,8 @@ impl Core {
         }
         let number = session.number;
         if session.is_persistent() {
-            self.journal.push(Change::Session {
-                session: key,
-                number,
-            });
+            self.journal
+                .discard_session(key, number, &session.client_id);
             for sequence in session.sequences() {
                 self.journal.push(Change::Queued {
                     session: key,

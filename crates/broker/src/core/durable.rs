@@ -7,7 +7,7 @@
 //! Changes that no answer waits for (deletions after a PUBACK, a session's disconnection) ride along with
 //! the next batch, or go after [`LAZY`] on their own.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use thingwire_store::Write;
@@ -70,10 +70,20 @@ pub(crate) struct Journal {
     under_way: VecDeque<UnderWay>,
     next: u64,
     timer_set: bool,
+    discarded: Discarded,
+}
+
+/// Stored sessions that ended and whose rows may still be on disk. A CONNECT that finds no session must not be
+/// answered before they are gone, or a crash could bring them back.
+#[derive(Default)]
+struct Discarded {
+    /// With the first batch that deletes it.
+    by_number: HashMap<u64, (Arc<str>, u64)>,
+    by_client: HashMap<Arc<str>, Vec<u64>>,
 }
 
 impl Journal {
-    pub(crate) const fn new(enabled: bool) -> Self {
+    pub(crate) fn new(enabled: bool) -> Self {
         Self {
             enabled,
             changes: Vec::new(),
@@ -81,6 +91,7 @@ impl Journal {
             under_way: VecDeque::new(),
             next: 1,
             timer_set: false,
+            discarded: Discarded::default(),
         }
     }
 
@@ -90,12 +101,59 @@ impl Journal {
         }
     }
 
-    /// The number of the batch that the changes so far will be in; a connection waits for it.
+    /// The number of the batch that the changes so far will be in.
+    pub(crate) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// The same; a connection waits for it.
     pub(crate) fn wait(&mut self, connection: Key) -> u64 {
         if self.waiters.last() != Some(&connection) {
             self.waiters.push(connection);
         }
         self.next
+    }
+
+    /// A persistent session ended.
+    pub(crate) fn discard_session(&mut self, session: Key, number: u64, client_id: &Arc<str>) {
+        if !self.enabled {
+            return;
+        }
+        self.push(Change::Session { session, number });
+        let entry = (Arc::clone(client_id), self.next);
+        self.discarded.by_number.insert(number, entry);
+        let numbers = self.discarded.by_client.entry(Arc::clone(client_id));
+        numbers.or_default().push(number);
+    }
+
+    /// Has the next batch delete what an ended session of this client id may have left on disk. Answers whether there
+    /// is anything.
+    pub(crate) fn discard_again(&mut self, client_id: &str) -> bool {
+        let Some(numbers) = self.discarded.by_client.get(client_id) else {
+            return false;
+        };
+        for number in numbers.clone() {
+            let session = Key::NOWHERE;
+            self.push(Change::Session { session, number });
+        }
+        true
+    }
+
+    /// Batch `batch` is on disk and has the deletion of this session in it, if it is not older than that.
+    fn note_discarded(&mut self, number: u64, batch: u64) {
+        let of = self.discarded.by_number.get(&number);
+        if of.is_none_or(|(_, first)| batch < *first) {
+            return;
+        }
+        let Some((client_id, _)) = self.discarded.by_number.remove(&number) else {
+            return;
+        };
+        if let Some(numbers) = self.discarded.by_client.get_mut(&client_id) {
+            numbers.retain(|other| *other != number);
+            if numbers.is_empty() {
+                self.discarded.by_client.remove(&client_id);
+            }
+        }
     }
 
     /// Whether everything is on disk.
@@ -152,11 +210,7 @@ impl Core {
         };
         if stored {
             for change in &batch.changes {
-                if let Change::Session { session, .. } = change
-                    && let Some(session) = self.sessions.get_mut(*session)
-                {
-                    session.stored = true;
-                }
+                self.note_stored(number, change);
             }
         } else {
             self.statistics.failed_batches = self.statistics.failed_batches.saturating_add(1);
@@ -164,6 +218,33 @@ impl Core {
         }
         for key in batch.waiters {
             self.release(now, key, number, stored);
+        }
+    }
+
+    fn note_stored(&mut self, number: u64, change: &Change) {
+        match change {
+            Change::Session {
+                session,
+                number: of,
+            } => match self.sessions.get_mut(*session) {
+                Some(session) if session.is_persistent() => session.stored = true,
+                Some(session) => {
+                    session.stored = false;
+                    self.journal.note_discarded(*of, number);
+                }
+                None => self.journal.note_discarded(*of, number),
+            },
+            Change::Subscription {
+                session, filter, ..
+            } => {
+                if let Some(session) = self.sessions.get_mut(*session)
+                    && let Some(subscription) = session.subscriptions.get_mut(filter)
+                    && subscription.pending == Some(number)
+                {
+                    subscription.pending = None;
+                }
+            }
+            Change::Queued { .. } | Change::Retained { .. } => {}
         }
     }
 
@@ -212,7 +293,7 @@ impl Core {
                     .get(*session)
                     .filter(|session| session.is_persistent())
                     .and_then(|session| session.subscriptions.get(filter));
-                let value = value.map(|qos| record::encode_subscription(*qos));
+                let value = value.map(|one| record::encode_subscription(one.qos));
                 Row {
                     table: record::SUBSCRIPTIONS,
                     key,

@@ -9,6 +9,7 @@
 //! All calls are quick and none can panic on what a peer sent.
 
 mod acknowledge;
+mod admit;
 mod connect;
 mod connection;
 mod deliver;

@@ -14,7 +14,7 @@ use super::record::{
     Damaged, QUEUED, RETAINED, SESSIONS, SUBSCRIPTIONS, decode_queued, decode_retained,
     decode_session, decode_subscription,
 };
-use super::session::{Queued, Session};
+use super::session::{Queued, Session, Subscription};
 use super::slab::Key;
 use super::timers::Timer;
 use crate::Now;
@@ -80,6 +80,7 @@ impl Core {
         for (key, value) in &rows.subscriptions {
             let (number, filter, qos) =
                 decode_subscription(key, value).map_err(damaged(SUBSCRIPTIONS))?;
+            self.next_session = self.next_session.max(number.saturating_add(1));
             let session_key = numbers.get(&number).copied();
             let Some((session_key, session)) = session_key
                 .and_then(|key| self.sessions.get_mut(key).map(|session| (key, session)))
@@ -93,11 +94,15 @@ impl Core {
                 });
                 continue;
             };
-            session.subscriptions.insert(Arc::clone(&filter), qos);
+            let subscription = Subscription { qos, pending: None };
+            session
+                .subscriptions
+                .insert(Arc::clone(&filter), subscription);
             self.routes.insert(&filter, session_key, qos);
         }
         for (key, value) in &rows.queued {
             let stored = decode_queued(key, value).map_err(damaged(QUEUED))?;
+            self.next_session = self.next_session.max(stored.number.saturating_add(1));
             let Some(session) = numbers
                 .get(&stored.number)
                 .and_then(|key| self.sessions.get_mut(*key))

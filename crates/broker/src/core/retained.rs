@@ -29,8 +29,8 @@ impl Retained {
             .insert(Arc::clone(&message.topic), Arc::new(message));
     }
 
-    pub(crate) fn remove(&mut self, topic: &str) -> bool {
-        self.messages.remove(topic).is_some()
+    pub(crate) fn remove(&mut self, topic: &str) {
+        self.messages.remove(topic);
     }
 }
 
@@ -49,9 +49,8 @@ impl Core {
             .name(topic)
             .map_or_else(|| publication.topic.into(), Arc::clone);
         if publication.payload.is_empty() {
-            if !self.retained.remove(&name) {
-                return false;
-            }
+            // Stored even when there is none: an earlier removal may not have reached the disk yet.
+            self.retained.remove(&name);
         } else {
             if !self.may_retain(&name, publication.payload) {
                 self.statistics.dropped = self.statistics.dropped.saturating_add(1);

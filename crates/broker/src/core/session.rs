@@ -13,6 +13,9 @@ use super::message::Message;
 use super::slab::Key;
 use crate::{Memory, Millis};
 
+/// Room for messages in flight that a session keeps while there are none.
+const KEPT_CAPACITY: usize = 16;
+
 /// A QoS 1 message that was sent and is not yet acknowledged.
 pub(crate) struct InFlight {
     /// Counts packet identifiers without wrapping.
@@ -21,6 +24,7 @@ pub(crate) struct InFlight {
     pub(crate) sequence: u64,
     /// Kept when the session is persistent: it may have to be sent again on another connection.
     pub(crate) message: Option<Arc<Message>>,
+    retained: bool,
 }
 
 /// A QoS 1 message that waits to be sent.
@@ -32,6 +36,14 @@ pub(crate) struct Queued {
     pub(crate) qos: QoS,
     /// Sent because of a new subscription (`B-63`).
     pub(crate) retained: bool,
+}
+
+/// One subscription of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Subscription {
+    pub(crate) qos: QoS,
+    /// The batch that brings it to the disk, until it is there. While it is not, no SUBACK may promise it.
+    pub(crate) pending: Option<u64>,
 }
 
 /// Why a message does not join a queue.
@@ -48,7 +60,7 @@ pub(crate) struct Session {
     pub(crate) connection: Option<Key>,
     /// When the connection ended (wall clock); meaningless while there is one.
     pub(crate) disconnected: Millis,
-    pub(crate) subscriptions: HashMap<Arc<str>, QoS>,
+    pub(crate) subscriptions: HashMap<Arc<str>, Subscription>,
     pub(crate) in_flight: VecDeque<InFlight>,
     pub(crate) queue: VecDeque<Queued>,
     queued_bytes: usize,
@@ -96,7 +108,12 @@ impl Session {
     }
 
     /// Puts a message in flight and answers its packet identifier, which no other message in flight has.
-    pub(crate) fn send(&mut self, sequence: u64, message: Option<Arc<Message>>) -> PacketId {
+    pub(crate) fn send(
+        &mut self,
+        sequence: u64,
+        message: Option<Arc<Message>>,
+        retained: bool,
+    ) -> PacketId {
         let mut counter = self.next_counter;
         let mut packet_id = packet_id(counter);
         // Identifiers wrap after 65,535. Only then can one still be taken, by a message that was never acknowledged.
@@ -120,6 +137,7 @@ impl Session {
             packet_id,
             sequence,
             message,
+            retained,
         });
         packet_id
     }
@@ -130,7 +148,12 @@ impl Session {
             .in_flight
             .iter()
             .position(|sent| sent.packet_id == packet_id)?;
-        self.in_flight.remove(at).map(|sent| sent.sequence)
+        let sequence = self.in_flight.remove(at).map(|sent| sent.sequence);
+        if self.in_flight.is_empty() && self.in_flight.capacity() > KEPT_CAPACITY {
+            // An idle session owns little memory.
+            self.in_flight = VecDeque::new();
+        }
+        sequence
     }
 
     /// Adds a message at the end of the queue.
@@ -203,8 +226,9 @@ impl Session {
             .in_flight
             .binary_search_by_key(&sequence, |sent| sent.sequence)
         {
-            let message = self.in_flight.get(at)?.message.as_deref()?;
-            return Some((message, QoS::AtLeastOnce, false));
+            let sent = self.in_flight.get(at)?;
+            let message = sent.message.as_deref()?;
+            return Some((message, QoS::AtLeastOnce, sent.retained));
         }
         let at = self
             .queue
@@ -227,7 +251,7 @@ impl Session {
                     sequence: sent.sequence,
                     message,
                     qos: QoS::AtLeastOnce,
-                    retained: false,
+                    retained: sent.retained,
                 });
             }
         }

@@ -17,6 +17,7 @@ use super::disconnect::Ending;
 use super::durable::Change;
 use super::publish::slashes;
 use super::routes::has_wildcard;
+use super::session::Subscription;
 use super::slab::Key;
 use super::violation::property_violation;
 use crate::{Action, DisconnectReason, Event, Now};
@@ -192,14 +193,22 @@ impl Core {
             };
             let known = session.subscriptions.get_key_value(filter.filter);
             let name = known.map_or_else(|| filter.filter.into(), |(name, _)| Arc::clone(name));
-            let before = session.subscriptions.insert(Arc::clone(&name), *qos);
+            let before = session.subscriptions.get(&name).copied();
+            let is_stored = before.is_some_and(|before| before.pending.is_none());
+            let changed = before.is_none_or(|before| before.qos != *qos);
+            let must_store = session.is_persistent() && self.journal.enabled;
             is_new.push(before.is_none());
-            if before.is_none() {
+            if !is_stored {
                 added.push(Arc::clone(&name));
             }
-            if before != Some(*qos) {
-                durable |= session.is_persistent() && self.journal.enabled;
-                if session.is_persistent() {
+            if changed || (must_store && !is_stored) {
+                let pending = must_store.then(|| self.journal.next());
+                let subscription = Subscription { qos: *qos, pending };
+                session
+                    .subscriptions
+                    .insert(Arc::clone(&name), subscription);
+                durable |= must_store;
+                if must_store {
                     let number = session.number;
                     let filter = Arc::clone(&name);
                     self.journal.push(Change::Subscription {
@@ -208,6 +217,8 @@ impl Core {
                         filter,
                     });
                 }
+            }
+            if changed {
                 self.routes.insert(&name, session_key, *qos);
                 self.topics.forget(&name);
             }
@@ -316,18 +327,20 @@ impl Core {
         self.acknowledge(key, Ack::Unsubscribe { packet_id, codes }, durable);
     }
 
-    /// Removes one subscription. Answers whether the store must know.
-    pub(super) fn unsubscribe_filter(&mut self, session_key: Key, filter: &str) -> bool {
+    /// Removes one subscription. Answers whether the store must know, which it must even of one that is not there: an
+    /// earlier removal may not have reached the disk yet.
+    fn unsubscribe_filter(&mut self, session_key: Key, filter: &str) -> bool {
         let Some(session) = self.sessions.get_mut(session_key) else {
             return false;
         };
-        let Some((filter, _)) = session.subscriptions.remove_entry(filter) else {
-            return false;
-        };
+        let removed = session.subscriptions.remove_entry(filter);
         let (number, is_persistent) = (session.number, session.is_persistent());
-        self.routes.remove(&filter, session_key);
-        self.topics.forget(&filter);
+        if removed.is_some() {
+            self.routes.remove(filter, session_key);
+            self.topics.forget(filter);
+        }
         if is_persistent {
+            let filter = removed.map_or_else(|| filter.into(), |(filter, _)| filter);
             self.journal.push(Change::Subscription {
                 session: session_key,
                 number,
@@ -335,6 +348,17 @@ impl Core {
             });
         }
         is_persistent && self.journal.enabled
+    }
+
+    /// Takes a subscription back whose batch failed, unless a later SUBSCRIBE asked for it again.
+    pub(super) fn take_back(&mut self, session: Key, filter: &str, batch: u64) {
+        let pending = self
+            .sessions
+            .get(session)
+            .and_then(|session| session.subscriptions.get(filter)?.pending);
+        if pending == Some(batch) {
+            self.unsubscribe_filter(session, filter);
+        }
     }
 
     fn has_subscription(&self, session: Key, filter: &str) -> bool {

@@ -14,6 +14,9 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; BUFFER].into());
 }
 
+/// Packets that are given to the core at once, at most: others want it too, and a read may hold 32,768 PINGREQs.
+const BATCH: usize = 512;
+
 /// What ended a read before its end: the error, and the version that a broken CONNECT said it has.
 pub(super) type Broken<'a> = (&'a DecodeError, Option<Version>);
 
@@ -47,7 +50,7 @@ impl Reader {
         &mut self,
         stream: Pin<&mut S>,
         context: &mut Context<'_>,
-        take: impl FnOnce(&[Packet<'_>], Option<Broken<'_>>),
+        mut take: impl FnMut(&[Packet<'_>], Option<Broken<'_>>),
     ) -> Poll<std::io::Result<bool>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
@@ -57,13 +60,13 @@ impl Reader {
                 return Poll::Ready(Ok(false));
             }
             if self.unfinished.is_empty() {
-                let used = self.decode(bytes, take);
+                let used = self.decode(bytes, &mut take);
                 self.unfinished
                     .extend_from_slice(bytes.get(used..).unwrap_or_default());
             } else {
                 let mut whole = std::mem::take(&mut self.unfinished);
                 whole.extend_from_slice(bytes);
-                let used = self.decode(&whole, take);
+                let used = self.decode(&whole, &mut take);
                 whole.drain(..used.min(whole.len()));
                 if !whole.is_empty() {
                     self.unfinished = whole;
@@ -77,7 +80,7 @@ impl Reader {
     fn decode(
         &mut self,
         bytes: &[u8],
-        take: impl FnOnce(&[Packet<'_>], Option<Broken<'_>>),
+        take: &mut impl FnMut(&[Packet<'_>], Option<Broken<'_>>),
     ) -> usize {
         let mut packets = Vec::new();
         let mut used: usize = 0;
@@ -98,6 +101,10 @@ impl Reader {
                         self.version = Some(connect.version);
                     }
                     packets.push(packet);
+                    if packets.len() >= BATCH {
+                        take(&packets, None);
+                        packets.clear();
+                    }
                     used = used.saturating_add(len);
                 }
                 Err(error) => {

@@ -154,6 +154,61 @@ fn connack_and_suback_of_a_persistent_session_wait_for_the_disk() {
 }
 
 #[test]
+fn b_29_a_clean_start_waits_until_the_stored_session_is_gone() {
+    let (mut world, from) = away(V3);
+    world.say1(&from, "a", "1", 1);
+    world.disk_stores();
+    let device = world.connecting(clean(V3, "device"));
+    assert!(world.got(&device).is_empty());
+    world.disk_stores();
+    assert_eq!(world.got(&device), ["CONNACK 00"]);
+    world.crash();
+    world.disk = Disk::Quick;
+    assert_eq!(world.persistent(V3, "device").1, ["CONNACK 00"]);
+}
+
+#[test]
+fn b_29_nor_is_a_later_clean_start_answered_while_the_older_deletion_is_under_way() {
+    let (mut world, _) = away(V5);
+    world.disk = Disk::Quick;
+    let (five, _) = world.persistent(V5, "device");
+    world.pass(2);
+    world.disk = Disk::Waiting;
+    let list = [thingwire_mqtt::Property::SessionExpiryInterval(0)];
+    let end = thingwire_mqtt::Disconnect {
+        reason_code: ReasonCode::SUCCESS,
+        properties: thingwire_mqtt::Properties::List(&list),
+    };
+    world.send(&five, &[Packet::Disconnect(end)]);
+    for _ in 0..3 {
+        let device = world.connecting(clean(V5, "device"));
+        assert!(world.got(&device).is_empty());
+    }
+    // The oldest fails, the others bring it.
+    world.disk_fails();
+    world.disk_stores();
+    world.crash();
+    world.disk = Disk::Quick;
+    assert_eq!(world.persistent(V5, "device").1, ["CONNACK 00"]);
+}
+
+#[test]
+fn a_subscription_is_not_promised_while_its_first_batch_may_fail() {
+    let mut world = World::new();
+    let (device, _) = world.persistent(V3, "device");
+    world.disk = Disk::Waiting;
+    world.subscribe(&device, &[("a", Q1)]);
+    world.subscribe(&device, &[("a", Q1)]);
+    assert_eq!(world.batches(), 2);
+    world.disk_fails();
+    assert_eq!(world.got(&device), ["SUBACK [80]"]);
+    world.disk_stores();
+    assert_eq!(world.got(&device), ["SUBACK [01]"]);
+    world.crash();
+    assert_eq!(world.core.statistics().subscriptions, 1);
+}
+
+#[test]
 fn a_clean_session_waits_for_nothing() {
     let mut world = World::new();
     world.disk = Disk::Waiting;

@@ -6,6 +6,7 @@ mod connect;
 mod durable;
 mod limits;
 mod publish;
+mod random;
 mod retained;
 mod routing;
 mod session;
