@@ -281,7 +281,7 @@ impl<'b, C: Connector + 'b> Line<'b, C> {
     }
 
     fn asked(&self) -> Option<Asked> {
-        self.session.unheard().map(|unheard| match unheard {
+        self.session.unheard(self.now()).map(|unheard| match unheard {
             Unheard::Connect => Asked::Connect,
             Unheard::Subscribe(filter) => Asked::Subscribe(filter.to_owned()),
             Unheard::Publish(_) | Unheard::PublishQos0 => Asked::Publish,

@@ -35,6 +35,14 @@ impl fmt::Display for AlreadyRunning {
 
 impl core::error::Error for AlreadyRunning {}
 
+/// What the backoff remembers between attempts.
+struct Retry {
+    /// Attempts in a row without a stable connection.
+    failures: u32,
+    /// When the last CONNECT was sent.
+    last_connect: Option<Millis>,
+}
+
 /// What one attempt came to.
 struct Attempt {
     /// Why it ended; `None` when the application asked for it.
@@ -69,37 +77,18 @@ impl Client<'_> {
     ) -> Result<(), AlreadyRunning> {
         let mut wire = self.wire.try_borrow_mut().map_err(|_| AlreadyRunning)?;
         self.state.borrow_mut().stopped = false;
-        let mut attempt = 0_u32;
-        let mut last_connect = None;
+        let mut retry = Retry {
+            failures: 0,
+            last_connect: None,
+        };
         while !self.state.borrow().stopping {
-            on(Event::Attempting { attempt });
+            on(Event::Attempting {
+                attempt: retry.failures,
+            });
             let done = self.attempt(connector, platform, &mut wire, &mut on).await;
-            last_connect = done.connect_at.or(last_connect);
-            let Some(why) = done.ended else {
+            let Some(next) = self.ended(done, &mut retry, platform, &mut on) else {
                 break;
             };
-            let now = platform.now();
-            let stable = done.connected_at.is_some_and(|connected| {
-                now.since(connected) >= u64::from(self.backoff.stable_after)
-            });
-            if stable {
-                attempt = 0;
-            }
-            let next = self
-                .backoff
-                .next_at(now, attempt, platform.random_u32(), last_connect);
-            attempt = attempt.saturating_add(1);
-            let retry_in = next.since(now);
-            on(match done.connected_at {
-                Some(_) => Event::Disconnected {
-                    why: &why,
-                    retry_in,
-                },
-                None => Event::Failed {
-                    why: &why,
-                    retry_in,
-                },
-            });
             select(
                 platform.sleep_until(next),
                 self.wait(|state| state.stopping.then_some(())),
@@ -112,6 +101,36 @@ impl Client<'_> {
         drop(state);
         on(Event::Stopped);
         Ok(())
+    }
+
+    /// Tells why an attempt ended and decides when the next one begins; `None` when the client was stopped.
+    fn ended<P: Platform>(
+        &self,
+        done: Attempt,
+        retry: &mut Retry,
+        platform: &P,
+        on: &mut impl FnMut(Event<'_>),
+    ) -> Option<Millis> {
+        let why = &done.ended?;
+        let now = platform.now();
+        retry.last_connect = done.connect_at.or(retry.last_connect);
+        let stable = done
+            .connected_at
+            .is_some_and(|connected| now.since(connected) >= u64::from(self.backoff.stable_after));
+        if stable {
+            retry.failures = 0;
+        }
+        let random = platform.random_u32();
+        let next = self
+            .backoff
+            .next_at(now, retry.failures, random, retry.last_connect);
+        retry.failures = retry.failures.saturating_add(1);
+        let retry_in = next.since(now);
+        on(match done.connected_at {
+            Some(_) => Event::Disconnected { why, retry_in },
+            None => Event::Failed { why, retry_in },
+        });
+        Some(next)
     }
 
     /// One connection, from opening it to its end.
@@ -237,14 +256,14 @@ impl Client<'_> {
             connection
                 .write(count, WRITE_LIMIT)
                 .await
-                .map_err(|why| self.likely(why))?;
+                .map_err(|why| self.likely(connection.platform.now(), why))?;
             wrote = true;
         }
         if wrote {
             connection
                 .flush(WRITE_LIMIT)
                 .await
-                .map_err(|why| self.likely(why))?;
+                .map_err(|why| self.likely(connection.platform.now(), why))?;
             let mut state = self.state.borrow_mut();
             // There may be more: look again before the next wait.
             state.kick();
@@ -360,26 +379,29 @@ impl Client<'_> {
         };
         let read = connection.transport.read(connection.reader.space());
         match select(read, select(self.work(), timer)).await {
-            Either::First(Ok(0)) => Err(self.likely(None)),
+            Either::First(Ok(0)) => Err(self.likely(platform.now(), None)),
             Either::First(Ok(count)) => {
                 connection.reader.filled(count);
                 Ok(())
             }
-            Either::First(Err(error)) => Err(self.likely(Some(Why::Failure(C::explain(&error))))),
+            Either::First(Err(error)) => {
+                let why = Why::Failure(C::explain(&error));
+                Err(self.likely(platform.now(), Some(why)))
+            }
             Either::Second(_) => Ok(()),
         }
     }
 
     /// Why the other side ended it: what the transport says, or, if it was only closed, what the
     /// server was asked last.
-    fn likely(&self, why: Option<Why>) -> Why {
+    fn likely(&self, now: Millis, why: Option<Why>) -> Why {
         match why {
             Some(Why::Failure(failure)) if failure.kind != crate::FailureKind::Connection => {
                 Why::Failure(failure)
             }
             Some(why @ (Why::WriteTimeout | Why::ConnectTimeout | Why::Session(_))) => why,
             _ => Why::Closed {
-                asked: self.state.borrow().session.unheard().into(),
+                asked: self.state.borrow().session.unheard(now).into(),
             },
         }
     }

@@ -378,3 +378,20 @@ fn nine_subscriptions_go_in_two_packets_b30() {
         server.expect("SUBSCRIBE 2 8").await;
     });
 }
+
+/// What a client costs besides the buffers it is lent and its transport. The figures are those of a
+/// 64-bit computer; on a 32-bit chip they are smaller.
+#[test]
+fn a_client_takes_less_than_two_kilobytes() {
+    let scene = Scene::new(Version::V5);
+    let mut memory = Memory::<256, 256, 128, 64>::new();
+    let client = Client::new(scene.config(), memory.lend()).unwrap();
+    let mut connector = scene.network.connector(&scene.world, scene.version);
+    let driver = size_of_val(&client.run(&mut connector, &scene.world, |_| {}));
+    let shared = size_of_val(&client);
+    println!("client {shared} bytes, driver future {driver} bytes");
+    assert!(
+        shared + driver <= 2_048,
+        "client {shared} bytes, driver future {driver} bytes"
+    );
+}

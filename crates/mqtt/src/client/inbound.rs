@@ -10,6 +10,9 @@ use crate::{
     ReasonCode, SubAck, Version,
 };
 
+/// How long after a PUBLISH with QoS 0 a silent close is taken for an answer to it, in milliseconds.
+const SUSPICION: u64 = 5_000;
+
 /// What a packet from the server brought.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event<'a> {
@@ -66,7 +69,7 @@ pub struct Message<'a> {
     pub properties: Properties<'a>,
 }
 
-/// The last thing the server was asked and did not answer: when it closes the connection without
+/// What the server was asked and did not answer: when it closes the connection without
 /// a word, as AWS does for what a policy denies in MQTT 3.1.1 (`B-52` to `B-54`), this is the likely reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unheard<'a> {
@@ -141,25 +144,29 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// The newest question that the server has not answered, if there is one.
+    /// The oldest question that the server has not answered, if there is one: servers read in order, so
+    /// it is this one that a silent close follows. A PUBLISH with QoS 0 is never answered; it is under
+    /// suspicion for five seconds.
     #[must_use]
-    pub fn unheard(&self) -> Option<Unheard<'_>> {
+    pub fn unheard(&self, now: Millis) -> Option<Unheard<'_>> {
         if matches!(self.link, Link::Opening { .. }) {
             return Some(Unheard::Connect);
         }
-        if self.last_was_publish_qos0 {
-            return Some(Unheard::PublishQos0);
-        }
-        let mut newest: Option<(At, Entry)> = None;
+        let mut oldest: Option<(At, Entry)> = None;
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
             let waits = entry.state == State::Sent;
-            if waits && newest.is_none_or(|(_, other)| entry.sent_at >= other.sent_at) {
-                newest = Some((at, entry));
+            if waits && oldest.is_none_or(|(_, other)| entry.sent_at < other.sent_at) {
+                oldest = Some((at, entry));
             }
             at = self.arena.after(at, &entry);
         }
-        let (at, entry) = newest?;
+        let Some((at, entry)) = oldest else {
+            let recent = self
+                .qos0_sent
+                .is_some_and(|sent| now.since(sent) < SUSPICION);
+            return recent.then_some(Unheard::PublishQos0);
+        };
         match decode(self.options.version, self.arena.packet(at, &entry))? {
             Packet::Publish(publish) => Some(Unheard::Publish(publish.topic)),
             Packet::Subscribe(subscribe) => subscribe

@@ -293,9 +293,11 @@ impl Session<'_> {
 
     /// The whole record is on its way.
     fn written(&mut self, now: Millis, at: At, mut entry: Entry) {
-        self.last_was_publish_qos0 = entry.kind == Kind::PublishQos0;
         match (entry.kind, entry.state) {
-            (Kind::PublishQos0, _) => self.arena.remove(at, &entry),
+            (Kind::PublishQos0, _) => {
+                self.qos0_sent = Some(now);
+                self.arena.remove(at, &entry);
+            }
             (_, State::Withdrawn) => {
                 self.complete(at, entry);
             }

@@ -38,7 +38,8 @@ pub struct Session<'b> {
     pub(super) ping: Ping,
     pub(super) last_sent: Millis,
     pub(super) last_received: Millis,
-    pub(super) last_was_publish_qos0: bool,
+    /// When the last PUBLISH with QoS 0 went out on this connection.
+    pub(super) qos0_sent: Option<Millis>,
     pub(super) counters: Counters,
 }
 
@@ -122,7 +123,7 @@ impl<'b> Session<'b> {
             ping: Ping::Idle,
             last_sent: Millis(0),
             last_received: Millis(0),
-            last_was_publish_qos0: false,
+            qos0_sent: None,
             counters: Counters::default(),
         }
     }
@@ -245,7 +246,7 @@ impl<'b> Session<'b> {
         self.link = Link::Down;
         self.acks.clear();
         self.ping = Ping::Idle;
-        self.last_was_publish_qos0 = false;
+        self.qos0_sent = None;
         self.writing = None;
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {

@@ -781,22 +781,118 @@ fn what_a_server_may_not_send_ends_the_connection() {
 #[test]
 fn the_likely_reason_of_a_silent_close_is_remembered_b52_b53_b54() {
     let mut story = Story::new(Version::V311);
-    assert_eq!(story.session.unheard(), None);
+    assert_eq!(story.session.unheard(story.now), None);
     story.session.start(story.now).unwrap();
     story.sent();
-    assert_eq!(story.session.unheard(), Some(Unheard::Connect));
+    assert_eq!(story.session.unheard(story.now), Some(Unheard::Connect));
     story.recv(&connack(false, &[])).unwrap();
-    assert_eq!(story.session.unheard(), None);
+    assert_eq!(story.session.unheard(story.now), None);
+
+    story
+        .session
+        .publish(Outgoing::new("t", b"x", QoS::AtMostOnce))
+        .unwrap();
+    story.sent();
+    assert_eq!(story.session.unheard(story.now), Some(Unheard::PublishQos0));
+    story.now = story.now.after(5_000);
+    assert_eq!(story.session.unheard(story.now), None, "that was long ago");
+
     story.subscribe(&["esp32/secret"]);
     story.sent();
-    assert_eq!(
-        story.session.unheard(),
-        Some(Unheard::Subscribe("esp32/secret"))
-    );
     story.now = story.now.after(1);
     story.publish("x");
     story.sent();
-    assert_eq!(story.session.unheard(), Some(Unheard::Publish("esp32/pub")));
+    assert_eq!(
+        story.session.unheard(story.now),
+        Some(Unheard::Subscribe("esp32/secret")),
+        "servers read in order"
+    );
+    story.recv(&suback(1, &[1])).unwrap();
+    assert_eq!(
+        story.session.unheard(story.now),
+        Some(Unheard::Publish("esp32/pub"))
+    );
+}
+
+/// Whatever a server sends: no panic, no busy loop, no packet that is not MQTT.
+#[test]
+fn ten_thousand_servers_that_talk_nonsense() {
+    let mut seed = 0x1234_5678_9ABC_DEF1_u64;
+    let mut random = move |below: usize| {
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 33) as usize % below
+    };
+    for round in 0..10_000 {
+        let version = BOTH[round % 2];
+        let mut story = Story::with(ConnectOptions::new(version, "c"), 256);
+        story.session.start(story.now).unwrap();
+        story.bytes(64);
+        let mut stream = Vec::new();
+        let mut whole = vec![0; 256];
+        for packet in [
+            connack(random(2) == 1, &[]),
+            suback(1, &[1]),
+            message(Some(7), b"payload"),
+            puback(2, ReasonCode::SUCCESS),
+            message(None, b""),
+            Packet::PingResp,
+        ] {
+            let len = packet.encode(version, &mut whole).unwrap();
+            stream.extend_from_slice(&whole[..len]);
+        }
+        for _ in 0..random(4) {
+            let at = random(stream.len());
+            match random(3) {
+                0 => stream[at] ^= 1 << random(8),
+                1 => stream.truncate(at + 1),
+                _ => stream.insert(at, random(256) as u8),
+            }
+        }
+        let mut buf = [0; 64];
+        let mut reader = FrameReader::new(&mut buf);
+        let mut rest = &stream[..];
+        let mut failed = false;
+        while !rest.is_empty() && !failed {
+            let space = reader.space();
+            let count = space.len().min(rest.len()).min(1 + random(20));
+            assert!(count > 0);
+            space[..count].copy_from_slice(&rest[..count]);
+            rest = &rest[count..];
+            reader.filled(count);
+            loop {
+                let outcome = match reader.next() {
+                    Ok(None) => break,
+                    Ok(Some(Incoming::Frame(frame))) => {
+                        story.session.receive(story.now, &frame).map(|_| ())
+                    }
+                    Ok(Some(Incoming::Skipped(skipped))) => {
+                        story.session.skipped(story.now, &skipped)
+                    }
+                    Err(error) => Err(error.into()),
+                };
+                if let Err(error) = outcome {
+                    story.session.abort(&error);
+                    failed = true;
+                    break;
+                }
+                if story.session.is_connected() {
+                    // It may be refused when the arena is full; that is fine here.
+                    let _ = story
+                        .session
+                        .publish(Outgoing::new("t", b"x", QoS::AtLeastOnce));
+                    let _ = story
+                        .session
+                        .subscribe(&[SubscribeFilter::new("a", QoS::AtLeastOnce)]);
+                }
+                let bytes = story.bytes(20);
+                packets(version, &bytes);
+            }
+        }
+        story.bytes(20);
+        story.session.connection_lost();
+    }
 }
 
 #[test]
