@@ -281,11 +281,13 @@ impl<'b, C: Connector + 'b> Line<'b, C> {
     }
 
     fn asked(&self) -> Option<Asked> {
-        self.session.unheard(self.now()).map(|unheard| match unheard {
-            Unheard::Connect => Asked::Connect,
-            Unheard::Subscribe(filter) => Asked::Subscribe(filter.to_owned()),
-            Unheard::Publish(_) | Unheard::PublishQos0 => Asked::Publish,
-        })
+        self.session
+            .unheard(self.now())
+            .map(|unheard| match unheard {
+                Unheard::Connect => Asked::Connect,
+                Unheard::Subscribe(filter) => Asked::Subscribe(filter.to_owned()),
+                Unheard::Publish(_) | Unheard::PublishQos0 => Asked::Publish,
+            })
     }
 
     /// A reset is a close that was in a hurry; so is TLS that ends without a farewell.

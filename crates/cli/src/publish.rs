@@ -138,10 +138,7 @@ impl Pub {
         for payload in payloads {
             self.accept(speaker, line, &payload).await?;
         }
-        while !line.is_idle() {
-            self.hear(speaker, line).await?;
-        }
-        Ok(())
+        self.settle(speaker, line).await
     }
 
     async fn publish_lines(
@@ -166,10 +163,7 @@ impl Pub {
             };
             self.judge(speaker, heard).await?;
         }
-        while !line.is_idle() {
-            self.hear(speaker, line).await?;
-        }
-        Ok(())
+        self.settle(speaker, line).await
     }
 
     /// Hands a message to the connection, waiting for room if need be.
@@ -190,6 +184,20 @@ impl Pub {
                     ));
                 }
             }
+        }
+    }
+
+    /// Sends what waits, and waits for what is owed an answer.
+    async fn settle(&self, speaker: &Speaker, line: &mut Connection<'_>) -> Result<(), Failure> {
+        loop {
+            if let Err(error) = line.flush().await {
+                return Err(self.why(speaker, error).await);
+            }
+            if line.is_idle() {
+                return Ok(());
+            }
+            let heard = line.wait().await;
+            self.judge(speaker, heard).await?;
         }
     }
 
@@ -227,9 +235,7 @@ impl Pub {
         line.ask_whether_heard().map_err(|error| {
             Failure::new(Exit::Failed, format!("cannot ask the cloud: {error}"))
         })?;
-        while !line.is_idle() {
-            self.hear(speaker, line).await?;
-        }
+        self.settle(speaker, line).await?;
         match speaker.remembered_refusal().await {
             Some(failure) => Err(failure),
             None => Ok(()),

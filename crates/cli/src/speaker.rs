@@ -160,6 +160,13 @@ impl Speaker {
                     "one client id, one connection; give another with -i if the policy allows it",
                 )
             }
+            LineError::Session(
+                error @ SessionError::Disconnected(
+                    ReasonCode::SERVER_SHUTTING_DOWN
+                    | ReasonCode::SERVER_BUSY
+                    | ReasonCode::SERVER_UNAVAILABLE,
+                ),
+            ) => Failure::new(Exit::Unreachable, error.to_string()),
             LineError::Session(error @ SessionError::Disconnected(_)) => {
                 self.denied(error.to_string()).await
             }

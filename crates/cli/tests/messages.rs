@@ -16,8 +16,8 @@ fn the_operator_talks_to_itself() {
         .run(&["pub", "-t", "a/1", "-m", "-1", "-q", "0"])
         .expect(0, &[]);
     assert_eq!(listener.line(), "a/1 -1");
-    cloud.run(&["pub", "-t", "b", "-n"]).expect(0, &[]);
-    assert_eq!(listener.line(), "b");
+    cloud.run(&["pub", "-t", "b/1", "-n"]).expect(0, &[]);
+    assert_eq!(listener.line(), "b/1");
 
     std::fs::write(cloud.path("message.txt"), "from a file").unwrap();
     cloud

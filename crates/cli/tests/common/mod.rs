@@ -94,8 +94,11 @@ impl Cloud {
         let _ = std::fs::remove_file(&ready_file);
         let mut command = thingwire();
         command
-            .args(["up", "--free-ports", "--data-dir"])
+            .args(["up", "--data-dir"])
             .arg(folder.path().join("data"));
+        if !flags.contains(&"--mqtt-port") {
+            command.arg("--free-ports");
+        }
         command.arg("--ready-file").arg(&ready_file).args(flags);
         command
             .envs(environment.iter().copied())
@@ -244,12 +247,13 @@ impl Listener {
     /// Waits until this stands on its stderr.
     #[track_caller]
     pub(crate) fn says(&self, words: &str) {
-        while !self
-            .talk
-            .recv_timeout(PATIENCE)
-            .expect(words)
-            .contains(words)
-        {}
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if self.talk.recv_timeout(left).expect(words).contains(words) {
+                return;
+            }
+        }
     }
 
     /// The next line of data.
