@@ -18,8 +18,8 @@
 //! # use thingwire_device::*;
 //! # async fn example<C: Connector, P: Platform>(mut connector: C, platform: P) -> Result<(), ConfigError> {
 //! let mut memory = Memory::<1024, 2048, 512, 1024>::new();
-//! let config = Config::new(Version::V311, "esp32-demo")
-//!     .subscriptions(&[SubscribeFilter::new("esp32/sub", QoS::AtLeastOnce)]);
+//! let subscriptions = [SubscribeFilter::new("esp32/sub", QoS::AtLeastOnce)];
+//! let config = Config::new(Version::V311, "esp32-demo").subscriptions(&subscriptions);
 //! let client = Client::new(config, memory.lend())?;
 //!
 //! let application = async {
