@@ -44,7 +44,7 @@ pub enum Decision {
     Deny(String),
 }
 
-/// Makes the permissions of a client.
+/// Makes the permissions of a client. Called inside the core, so it must be quick and must not call the broker.
 pub trait Authorize: Send + Sync + 'static {
     /// A number that grows whenever any decision may have changed. The broker keeps decisions until then.
     fn generation(&self) -> u64;

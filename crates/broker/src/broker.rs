@@ -91,7 +91,8 @@ impl Broker {
     }
 
     /// Closes every connection with DISCONNECT 0x8B, keeps the sessions, and waits until all of it is on disk.
-    /// Close the listeners first. If this future is dropped, the connections are closed all the same.
+    /// Close the listeners first, and wait for the tasks that [`serve`](crate::edge::serve) afterwards: they write the
+    /// last bytes. If this future is dropped, the connections are closed all the same.
     pub async fn shutdown(&self) {
         self.with(|core, now| core.shut_down(now));
         loop {

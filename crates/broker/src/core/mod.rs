@@ -258,7 +258,8 @@ impl Core {
         }
     }
 
-    /// Publishes a message of the broker's own services: no policy is asked, retained topics may begin with `$`.
+    /// Publishes a message of the broker's own services: no policy is asked, and every topic is open, also to RETAIN.
+    /// QoS 2 counts as 1 (`B-2`); what is not a topic name is logged and goes nowhere.
     pub fn publish_internal(
         &mut self,
         now: Now,
@@ -268,10 +269,17 @@ impl Core {
         retain: bool,
     ) {
         self.begin(now);
+        if !thingwire_mqtt::topic::is_valid_name(topic) {
+            tracing::error!(
+                topic,
+                "a service published to something that is not a topic name"
+            );
+            return;
+        }
         let publication = message::Publication {
             topic,
             payload,
-            qos,
+            qos: qos.min(QoS::AtLeastOnce),
             properties: thingwire_mqtt::Properties::EMPTY,
             expires: None,
         };

@@ -30,6 +30,11 @@ impl Core {
         };
         let detail = error.to_string();
         if connection.connected.is_some() {
+            let code = match error {
+                // A second CONNECT (`B-16`), whatever version it asks for.
+                DecodeError::UnsupportedVersion { .. } => ReasonCode::PROTOCOL_ERROR,
+                _ => code,
+            };
             self.violate(now, key, code, &detail);
             return;
         }

@@ -104,10 +104,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<'_, S> {
         }
     }
 
-    /// A peer that does not read its answers is not read from either, and so cannot pile them up; nor is one whose
+    /// A peer that does not read its answers is not read from for ever, and so cannot pile them up; nor is one whose
     /// publishes wait for the disk (`B-47`).
     fn may_read(&self) -> bool {
-        !self.writer.is_busy() && !self.outbox.paused()
+        let has_room = !self.writer.is_busy()
+            || self.outbox.waiting() < self.open.broker.config().memory.outbox_bytes;
+        has_room && !self.outbox.paused()
     }
 
     /// `Ready` when something was read and should be looked at again.

@@ -303,7 +303,9 @@ async fn a_reader_that_was_slow_gets_everything_of_qos_1_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn who_does_not_read_answers_is_not_read_from() {
-    let broker = broker(Config::default());
+    let mut config = Config::default();
+    config.memory.outbox_bytes = 20_000;
+    let broker = broker(config);
     let mut client = Client::open(&broker, Version::V311, 1024);
     client.send(&[connect(Version::V311, "greedy")]).await;
     let pings = encode(Version::V311, &[Packet::PingReq; 1000]);
@@ -337,6 +339,24 @@ async fn who_does_not_read_answers_is_not_read_from() {
     }
     assert!(answers.len() > 190_000, "{}", answers.len());
     assert!(answers[4..].chunks(2).all(|answer| answer == [0xd0, 0]));
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_only_after_writing_everything_is_served_too() {
+    let broker = broker(Config::default());
+    let mut client = Client::open(&broker, Version::V311, 1024);
+    client.send(&[connect(Version::V311, "patient")]).await;
+    let count = 100_000;
+    let publishes = encode(Version::V311, &[publish("a", b"x", Some(1)); 100]);
+    for _ in 0..count / 100 {
+        client.stream.write_all(&publishes).await.unwrap();
+    }
+    let answers = client.until(4 + 4 * count).await;
+    assert!(
+        answers[4..]
+            .chunks(4)
+            .all(|answer| answer == [0x40, 2, 0, 1])
+    );
 }
 
 #[tokio::test(start_paused = true)]

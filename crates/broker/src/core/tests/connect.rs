@@ -218,6 +218,15 @@ fn b_16_a_second_connect_ends_the_connection() {
 }
 
 #[test]
+fn b_16_so_does_one_of_another_version() {
+    let mut world = World::new();
+    let device = world.client(V5, "a");
+    let error = DecodeError::UnsupportedVersion { level: 6 };
+    world.call(|core, now| core.reject(now, device.key, &error, None));
+    assert_eq!(codes(&world.got(&device)), ["DISCONNECT 82", "closed"]);
+}
+
+#[test]
 fn the_first_packet_must_be_connect() {
     let mut world = World::new();
     let device = world.open(V3);
