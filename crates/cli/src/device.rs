@@ -38,8 +38,9 @@ Examples:
   thingwire device run --kit kitchen --every 10
   thingwire device run --kit kitchen --count 3 > received.txt
 
-It does what the sketch does, by the device library that runs on the chip: messages that arrive go to stdout
-(topic, space, message), everything else to stderr. It reconnects for ever; Ctrl-C ends it.")]
+It does what the sketch does, by the device library that runs on the chip: messages that arrive
+go to stdout (topic, space, message), everything else to stderr. It reconnects for ever; Ctrl-C
+ends it.")]
 struct Run {
     /// The device's connection kit
     #[arg(long, value_name = "DIR")]

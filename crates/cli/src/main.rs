@@ -41,16 +41,22 @@ use exit::{Exit, Failure};
     max_term_width = 110,
     after_help = "\
 Examples:
-  thingwire demo                                                   the whole story in one command
-  thingwire up                                                     a local AWS IoT Core
+  thingwire demo                            the whole story in one command
+  thingwire up                              a local AWS IoT Core
+  thingwire policy example > policy.json    a policy to begin with
   thingwire thing create esp32-kitchen --policy policy.json --kit kitchen
-  thingwire device run --kit kitchen                               the reference device
-  thingwire sub -t esp32/pub -v                                    what it sends
-  thingwire pub -t esp32/sub -m hello                              something for it
+  thingwire device run --kit kitchen        the reference device
+  thingwire sub -t esp32/pub -v             what it sends
+  thingwire pub -t esp32/sub -m hello       something for it
 
-Exit codes: 0 done · 1 failed · 2 usage · 3 denied or refused · 4 no answer from the cloud · 5 data folder in use
-  6 unusable kit · 7 error of the control plane · 8 the local cloud cannot start · 27 `sub -W` ran out of time
-RUST_LOG chooses what is logged on stderr, e.g. RUST_LOG=thingwire_broker=debug."
+Exit codes:
+  0 done                        5 another `up` has the data folder
+  1 failed                      6 unusable kit
+  2 usage                       7 error of the control plane
+  3 denied or refused           8 the local cloud cannot start
+  4 no answer from the cloud    27 `sub -W` ran out of time
+
+RUST_LOG chooses what is logged on stderr, for example RUST_LOG=thingwire_broker=debug."
 )]
 struct Arguments {
     #[command(subcommand)]

@@ -26,8 +26,8 @@ Examples:
   thingwire pub -t esp32/sub -r -n                     clear the retained message
   thingwire pub -t esp32/pub -m hello --kit kitchen    as the device (stop the device first)
 
-Unlike mosquitto_pub, QoS 1 is the default: only then does the cloud say whether it took the message.
-When the policy denies it, exit code 3 and the reason.")]
+Unlike mosquitto_pub, QoS 1 is the default: only then does the cloud say whether it took the
+message. When the policy denies it, exit code 3 and the reason.")]
 #[group(id = "payload", required = true, multiple = false, args = ["message", "file", "lines", "null", "stdin"])]
 pub(crate) struct Pub {
     /// Topic to publish to

@@ -16,6 +16,7 @@ use thingwire_mqtt::{ReasonCode, Version};
 
 use crate::exit::{Exit, Failure};
 use crate::messages::{Asked, Line, LineError, Means};
+use crate::output::Waiting;
 use crate::refusals::{self, Refusal};
 use crate::target::{Local, Which};
 use crate::topic_args::ProtocolVersion;
@@ -111,6 +112,7 @@ impl Speaker {
         &'b self,
         means: &'b mut Means<KitConnector>,
     ) -> Result<Connection<'b>, Failure> {
+        let _waiting = Waiting::start(format!("connecting to {}", self.kit.endpoint));
         match Line::open(means, &self.client_id, self.version).await {
             Ok(line) => Ok(line),
             Err(error) => Err(self.explain(error, None).await),

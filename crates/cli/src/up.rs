@@ -14,12 +14,13 @@ use crate::{Context, names, output};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  thingwire up                                        MQTT on 8883, control plane on 4566
-  thingwire up --bind 0.0.0.0 --host 192.168.1.20 --endpoint 192.168.1.20     for boards on your network
-  thingwire up --data-dir ./cloud --free-ports --ready-file ready.json        for tests
+  thingwire up                                          MQTT on 8883, control plane on 4566
+  thingwire up --bind 0.0.0.0 --endpoint 192.168.1.20   for boards on your network
+  thingwire up --data-dir cloud --free-ports --ready-file ready.json        for tests
 
-The control plane speaks to this computer only and takes any AWS signature. One data folder holds everything:
-things, certificates, policies, sessions, and the private keys of its certificate authorities.")]
+The control plane speaks to this computer only and takes any AWS signature. One data folder
+holds everything: things, certificates, policies, sessions, and the private keys of its
+certificate authorities.")]
 pub(crate) struct Up {
     /// AWS region of a new account [default: us-east-1]
     #[arg(long, value_parser = names::region)]

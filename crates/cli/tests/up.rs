@@ -88,6 +88,34 @@ fn a_data_folder_that_cannot_be_written_is_named() {
 }
 
 #[test]
+fn a_damaged_data_folder_is_named_and_left_alone() {
+    let folder = {
+        let mut cloud = Cloud::start();
+        std::mem::replace(&mut cloud.folder, tempfile::tempdir().unwrap())
+    };
+    let data = folder.path().join("data");
+    let file = std::fs::read_dir(&data)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "redb")
+        })
+        .expect("the data file");
+    let mut content = std::fs::read(&file).unwrap();
+    content[..64].fill(0x55);
+    std::fs::write(&file, &content).unwrap();
+    let finished: Finished = thingwire()
+        .args(["up", "--free-ports", "--data-dir"])
+        .arg(&data)
+        .output()
+        .unwrap()
+        .into();
+    finished.expect(8, &["damaged", data.to_str().unwrap()]);
+    assert_eq!(std::fs::read(&file).unwrap(), content, "not touched");
+}
+
+#[test]
 fn another_account_for_the_same_folder_is_refused() {
     let folder = {
         let mut cloud = Cloud::start();

@@ -72,7 +72,10 @@ impl Demo {
             cloud: crate::target::Which::Local,
             ..target
         };
-        let outcome = tell(&mut story, &target, folder.path()).await;
+        let outcome = tokio::select! {
+            outcome = tell(&mut story, &target, folder.path()) => outcome,
+            Ok(()) = tokio::signal::ctrl_c() => Err(Failure::new(Exit::Failed, "interrupted")),
+        };
         cloud.shutdown().await;
         outcome?;
 

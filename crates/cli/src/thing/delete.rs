@@ -12,7 +12,9 @@ use crate::{Context, api, names, output};
 #[command(after_help = "\
 Examples:
   thingwire thing delete shed
-  thingwire thing delete esp32-kitchen --force     (with its certificates; its device cannot connect any more)")]
+  thingwire thing delete esp32-kitchen --force
+
+With --force its device cannot connect any more: its certificates are deleted, too.")]
 pub(crate) struct Delete {
     /// The thing's name
     #[arg(value_parser = names::thing)]
