@@ -400,9 +400,12 @@ impl Client<'_> {
                 Why::Failure(failure)
             }
             Some(why @ (Why::WriteTimeout | Why::ConnectTimeout | Why::Session(_))) => why,
-            _ => Why::Closed {
-                asked: self.state.borrow().session.unheard(now).into(),
-            },
+            _ => {
+                let mut state = self.state.borrow_mut();
+                let asked = state.session.unheard(now).into();
+                let set_aside = state.session.closed_silently(now);
+                Why::Closed { asked, set_aside }
+            }
         }
     }
 

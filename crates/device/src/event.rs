@@ -77,8 +77,11 @@ pub enum Why {
     WriteTimeout,
     /// The server closed it without a word.
     Closed {
-        /// What it had been asked last, which is probably what it did not like (`B-52` to `B-54`).
+        /// What it had been asked and had not answered, which is probably what it did not like (`B-52` to `B-54`).
         asked: Asked,
+        /// It did so three times in a row right after the same request: the request is given up and
+        /// reported as refused, so that the rest can go on.
+        set_aside: bool,
     },
     /// MQTT ended it.
     Session(SessionError),
@@ -123,9 +126,9 @@ impl fmt::Display for Why {
             Self::ConnectTimeout => f.write_str("opening the connection took too long"),
             Self::WriteTimeout => f.write_str("the server does not read"),
             Self::Session(error) => error.fmt(f),
-            Self::Closed { asked } => {
+            Self::Closed { asked, set_aside } => {
                 f.write_str("the server closed the connection")?;
-                match asked {
+                let told = match asked {
                     Asked::Nothing => Ok(()),
                     Asked::Connect => f.write_str(
                         " before CONNACK: is the certificate registered and ACTIVE, and does its policy \
@@ -142,7 +145,12 @@ impl fmt::Display for Why {
                     Asked::PublishQos0 => {
                         f.write_str(" after PUBLISH: probably the policy does not allow iot:Publish there")
                     }
+                };
+                told?;
+                if *set_aside {
+                    f.write_str("; after three times it is set aside")?;
                 }
+                Ok(())
             }
         }
     }

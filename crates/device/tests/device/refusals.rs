@@ -1,6 +1,9 @@
 //! What AWS does to a device that may not, and what the device makes of it.
 
-use thingwire_device::{FailureKind, Outgoing, QoS, ReasonCode, SubscribeFilter, Version};
+use thingwire_device::future::join;
+use thingwire_device::{
+    FailureKind, Outgoing, PublishError, QoS, ReasonCode, SubscribeFilter, Version,
+};
 use thingwire_mqtt::{ConnAck, Disconnect, Packet, Properties};
 
 use crate::world::Scene;
@@ -125,4 +128,42 @@ fn a_server_that_talks_nonsense_is_left_and_tried_again() {
             scene.diary()
         );
     }
+}
+
+#[test]
+fn one_forbidden_message_does_not_keep_the_device_from_its_work_b53() {
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |client| {
+        let story = async {
+            for present in [false, true, true] {
+                let mut server = scene.network.accept_mqtt(present).await;
+                assert!(server.next().await.ends_with(" 1 forbidden x"));
+                drop(server);
+            }
+            scene.network.accept_mqtt(true).await
+        };
+        let (mut server, refused) =
+            join(story, client.publish("forbidden", "x", QoS::AtLeastOnce)).await;
+        assert_eq!(
+            refused,
+            Err(PublishError::Refused(ReasonCode::NOT_AUTHORIZED))
+        );
+        server.expect_silence(&scene.world, 5_000).await;
+        let publish = client.publish("allowed", "y", QoS::AtLeastOnce);
+        let ((), published) = join(
+            async {
+                server.expect("PUBLISH 2 allowed y").await;
+                server.puback(2);
+            },
+            publish,
+        )
+        .await;
+        published.unwrap();
+    });
+    let told = scene
+        .diary()
+        .iter()
+        .filter(|line| line.ends_with("it is set aside"))
+        .count();
+    assert_eq!(told, 1, "{:?}", scene.diary());
 }

@@ -128,7 +128,8 @@ async fn a_server_that_closes_after_the_handshake_a30_b52() {
         assert_eq!(
             why,
             Why::Closed {
-                asked: Asked::Connect
+                asked: Asked::Connect,
+                set_aside: false
             }
         );
         assert!(why.to_string().contains("registered and ACTIVE"), "{why}");

@@ -3,7 +3,7 @@
 use super::arena::{At, Entry, Kind, State};
 use super::operations::{Ticket, decode};
 use super::reader::Skipped;
-use super::session::{Link, Ping, Session};
+use super::session::{Link, Ping, Session, Suspect};
 use super::{Millis, Negotiated, SessionError};
 use crate::{
     Ack, ConnAck, Frame, Packet, PacketId, PacketType, Properties, Property, Publish, QoS,
@@ -12,6 +12,9 @@ use crate::{
 
 /// How long after a PUBLISH with QoS 0 a silent close is taken for an answer to it, in milliseconds.
 const SUSPICION: u64 = 5_000;
+
+/// Silent closes in a row after which an operation is set aside.
+const STRIKES: u8 = 3;
 
 /// What a packet from the server brought.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,16 +155,7 @@ impl Session<'_> {
         if matches!(self.link, Link::Opening { .. }) {
             return Some(Unheard::Connect);
         }
-        let mut oldest: Option<(At, Entry)> = None;
-        let mut at = self.arena.first();
-        while let Some(entry) = self.arena.entry(at) {
-            let waits = entry.state == State::Sent;
-            if waits && oldest.is_none_or(|(_, other)| entry.sent_at < other.sent_at) {
-                oldest = Some((at, entry));
-            }
-            at = self.arena.after(at, &entry);
-        }
-        let Some((at, entry)) = oldest else {
+        let Some((at, entry)) = self.oldest_unheard() else {
             let recent = self
                 .qos0_sent
                 .is_some_and(|sent| now.since(sent) < SUSPICION);
@@ -176,6 +170,58 @@ impl Session<'_> {
                 .map(|first| Unheard::Subscribe(first.filter)),
             _ => None,
         }
+    }
+
+    /// The server closed the live connection without a word. If that was the third time in a row right after
+    /// the same PUBLISH or SUBSCRIBE was sent, the operation is set aside: it ends with
+    /// [`ReasonCode::NOT_AUTHORIZED`], because that is what a silent close means at AWS (`B-53`,
+    /// `B-54`), and is not sent again. Without this one forbidden message would keep the device from ever
+    /// staying connected. Answers whether that happened.
+    ///
+    /// Call it before [`connection_lost`](Self::connection_lost).
+    pub fn closed_silently(&mut self, now: Millis) -> bool {
+        if !self.is_connected() {
+            return false;
+        }
+        let found = self.oldest_unheard();
+        let Some((at, entry)) = found.filter(|(_, entry)| now.since(entry.sent_at) < SUSPICION)
+        else {
+            self.suspect = None;
+            return false;
+        };
+        let strikes = match self.suspect {
+            Some(suspect) if suspect.ticket == entry.ticket => suspect.strikes.saturating_add(1),
+            _ => 1,
+        };
+        self.suspect = Some(Suspect {
+            ticket: entry.ticket,
+            strikes,
+        });
+        if strikes < STRIKES {
+            return false;
+        }
+        self.suspect = None;
+        self.writing = None;
+        self.counters.set_aside = self.counters.set_aside.saturating_add(1);
+        self.arena
+            .codes_mut(at, &entry)
+            .fill(ReasonCode::NOT_AUTHORIZED.0);
+        self.complete(at, entry);
+        true
+    }
+
+    /// The record that has waited longest for its acknowledgement on this connection.
+    fn oldest_unheard(&self) -> Option<(At, Entry)> {
+        let mut oldest: Option<(At, Entry)> = None;
+        let mut at = self.arena.first();
+        while let Some(entry) = self.arena.entry(at) {
+            let waits = entry.state == State::Sent;
+            if waits && oldest.is_none_or(|(_, other)| entry.sent_at < other.sent_at) {
+                oldest = Some((at, entry));
+            }
+            at = self.arena.after(at, &entry);
+        }
+        oldest
     }
 
     fn connack<'f>(

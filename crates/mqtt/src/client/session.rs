@@ -40,6 +40,7 @@ pub struct Session<'b> {
     pub(super) last_received: Millis,
     /// When the last PUBLISH with QoS 0 went out on this connection.
     pub(super) qos0_sent: Option<Millis>,
+    pub(super) suspect: Option<Suspect>,
     pub(super) counters: Counters,
 }
 
@@ -58,6 +59,16 @@ pub struct Counters {
     pub dropped_qos0: u32,
     /// QoS 1 PUBLISHes that a new connection's limits do not allow any more.
     pub undeliverable: u32,
+    /// Operations that were given up because the server closed the connection each time.
+    pub set_aside: u32,
+}
+
+/// The operation that silent closes point at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Suspect {
+    pub(super) ticket: u32,
+    /// Connections in a row that ended right after it was sent.
+    pub(super) strikes: u8,
 }
 
 /// Where the connection stands.
@@ -124,6 +135,7 @@ impl<'b> Session<'b> {
             last_sent: Millis(0),
             last_received: Millis(0),
             qos0_sent: None,
+            suspect: None,
             counters: Counters::default(),
         }
     }
