@@ -1,5 +1,5 @@
-//! Whether a CONNECT is accepted: what the packet alone decides, then the policy, then the reserved topics; and how each
-//! version is told of a refusal (`B-11`, `B-18` to `B-21`, `B-52`, `B-58`).
+//! Whether a CONNECT is accepted: what the packet alone decides, then the policy, then the reserved topics; and how
+//! each version is told of a refusal (`B-11`, `B-18` to `B-21`, `B-52`, `B-58`).
 
 use std::sync::Arc;
 

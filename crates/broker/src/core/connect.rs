@@ -4,6 +4,7 @@
 //! connection of the same client id ends, the session is found, ended or made, and CONNACK is queued. The
 //! CONNACK of a persistent session, and whatever is sent behind it, leaves when the session is on disk.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use thingwire_mqtt::{ConnAck, Connect, Packet, Properties, Property, ReasonCode, Version};
@@ -11,10 +12,10 @@ use thingwire_mqtt::{ConnAck, Connect, Packet, Properties, Property, ReasonCode,
 use super::Core;
 use super::acknowledge::Ack;
 use super::admit::Wishes;
-use super::connection::{Connected, Will};
+use super::connection::{Connected, Decisions, Will};
 use super::disconnect::Ending;
 use super::durable::Change;
-use super::message::{Message, expiry, wire_bytes};
+use super::message::expiry;
 use super::session::Session;
 use super::slab::Key;
 use super::timers::Timer;
@@ -127,7 +128,8 @@ impl Core {
         }
     }
 
-    /// Ends the older connection of the client id (`B-14`) and finds, ends or makes its session (`B-23`, `B-26`, `B-29`).
+    /// Ends the older connection of the client id (`B-14`) and finds, ends or makes its session (`B-23`, `B-26`,
+    /// `B-29`).
     fn take_session(
         &mut self,
         now: Now,
@@ -232,32 +234,26 @@ impl Core {
         self.stamps = self.stamps.saturating_add(1);
         // 1.5 × keep-alive (`B-15`).
         let silence = u64::from(self.keep_alive(connect.keep_alive)).saturating_mul(1500);
-        let mut connected = Connected::new(
+        let connected = Connected {
             client,
             session,
-            connect.version,
+            version: connect.version,
             silence,
-            now.monotonic,
-            wishes.receive_maximum.into(),
-            wishes.maximum_packet_size,
-            wishes.problem_information,
+            last_packet: now.monotonic,
+            receive_maximum: wishes.receive_maximum.into(),
+            maximum_packet_size: wishes.maximum_packet_size,
+            problem_information: wishes.problem_information,
+            will: connect.will.as_ref().map(|will| Box::new(Will::of(will))),
+            aliases: Vec::new(),
+            unacknowledged: VecDeque::new(),
+            unacknowledged_publishes: 0,
             permissions,
-            self.generation,
-            self.stamps,
-        );
-        connected.will = connect.will.map(|will| {
-            Box::new(Will {
-                message: Message {
-                    topic: will.topic.into(),
-                    payload: bytes::Bytes::copy_from_slice(will.payload),
-                    qos: will.qos,
-                    properties: wire_bytes(will.properties).into(),
-                    // Counts from its publication; see `Core::release_will`.
-                    expires: None,
-                },
-                retain: will.retain,
-            })
-        });
+            generation: self.generation,
+            stamp: self.stamps,
+            decisions: Decisions::default(),
+            received: None,
+            slow: false,
+        };
         if let Some(connection) = self.connections.get_mut(key) {
             connection.connected = Some(Box::new(connected));
         }

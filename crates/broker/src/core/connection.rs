@@ -3,11 +3,12 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use thingwire_mqtt::{Packet, Version};
 
 use super::acknowledge::Waiting;
 use super::frame::encode_onto;
-use super::message::Message;
+use super::message::{Message, wire_bytes};
 use super::outbox::{Outbox, Pending};
 use super::slab::Key;
 use super::topics::TopicRef;
@@ -34,6 +35,22 @@ pub(crate) struct Will {
     pub(crate) retain: bool,
 }
 
+impl Will {
+    pub(crate) fn of(will: &thingwire_mqtt::Will<'_>) -> Self {
+        Self {
+            message: Message {
+                topic: will.topic.into(),
+                payload: Bytes::copy_from_slice(will.payload),
+                qos: will.qos,
+                properties: wire_bytes(will.properties).into(),
+                // Counts from its publication; see `Core::release_will`.
+                expires: None,
+            },
+            retain: will.retain,
+        }
+    }
+}
+
 /// What CONNECT said and what was decided since.
 pub(crate) struct Connected {
     pub(crate) client: Client,
@@ -58,15 +75,16 @@ pub(crate) struct Connected {
     pub(crate) generation: u64,
     /// A number that no other permissions in this broker have or had.
     pub(crate) stamp: u64,
-    decisions: Decisions,
-    received: Option<(Arc<str>, u64, bool)>,
+    pub(crate) decisions: Decisions,
+    /// What [`may_receive`](Self::may_receive) said last: topic, stamp, answer.
+    pub(crate) received: Option<(Arc<str>, u64, bool)>,
     /// QoS 0 was dropped because it reads too slowly; logged once.
     pub(crate) slow: bool,
 }
 
 /// Publications that were allowed, until the policy changes.
 #[derive(Default)]
-struct Decisions {
+pub(crate) struct Decisions {
     generation: u64,
     epoch: u32,
     last: Option<(TopicRef, u8)>,
@@ -112,45 +130,6 @@ impl Connection {
 }
 
 impl Connected {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "made in one place only, from one CONNECT"
-    )]
-    pub(crate) fn new(
-        client: Client,
-        session: Key,
-        version: Version,
-        silence: u64,
-        now: Millis,
-        receive_maximum: usize,
-        maximum_packet_size: usize,
-        problem_information: bool,
-        permissions: Arc<dyn Permissions>,
-        generation: u64,
-        stamp: u64,
-    ) -> Self {
-        Self {
-            client,
-            session,
-            version,
-            silence,
-            last_packet: now,
-            receive_maximum,
-            maximum_packet_size,
-            problem_information,
-            will: None,
-            aliases: Vec::new(),
-            unacknowledged: VecDeque::new(),
-            unacknowledged_publishes: 0,
-            permissions,
-            generation,
-            stamp,
-            decisions: Decisions::default(),
-            received: None,
-            slow: false,
-        }
-    }
-
     /// Fetches the permissions again if any policy changed.
     pub(crate) fn refresh(&mut self, authorize: &dyn Authorize, generation: u64, stamps: &mut u64) {
         if self.generation == generation {

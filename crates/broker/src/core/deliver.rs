@@ -9,7 +9,7 @@ use std::sync::Arc;
 use thingwire_mqtt::{PacketId, QoS, ReasonCode};
 
 use super::Core;
-use super::connection::denial;
+use super::connection::{Connected, Connection, denial};
 use super::durable::Change;
 use super::frame::Shape;
 use super::message::{Message, Publication};
@@ -66,22 +66,7 @@ impl Core {
         };
         connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
         if found.stamp != connected.stamp {
-            let denied = denial(
-                connected
-                    .permissions
-                    .decide(Action::Receive, publication.topic),
-            );
-            found.stamp = connected.stamp;
-            found.allowed = denied.is_none();
-            if let Some(explanation) = denied {
-                // Told once for each topic and policy; every delivery would be a flood.
-                self.observer.event(Event::Refused {
-                    client: &connected.client,
-                    action: Action::Receive,
-                    resource: publication.topic,
-                    explanation: &explanation,
-                });
-            }
+            decide_receive(found, connected, publication.topic, &*self.observer);
         }
         if !found.allowed {
             self.statistics.denied_deliveries = self.statistics.denied_deliveries.saturating_add(1);
@@ -100,14 +85,8 @@ impl Core {
                 self.wakers.extend(connection.outbox.ask_to_tell_drained());
                 return self.queue(now, publication, topic, found.session, qos, kept);
             }
-            if let Some(connected) = connection.connected.as_deref_mut()
-                && !std::mem::replace(&mut connected.slow, true)
-            {
+            if note_slow(connection) {
                 self.wakers.extend(connection.outbox.ask_to_tell_drained());
-                tracing::warn!(
-                    client_id = &*connected.client.client_id,
-                    "reads too slowly: QoS 0 messages are dropped"
-                );
             }
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
             return false;
@@ -367,6 +346,42 @@ impl Core {
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
         }
     }
+}
+
+/// Asks whether one subscriber may receive from a topic, and keeps the answer in the match until its policy changes.
+fn decide_receive(
+    found: &mut Match,
+    connected: &Connected,
+    topic: &str,
+    observer: &dyn crate::Observer,
+) {
+    let denied = denial(connected.permissions.decide(Action::Receive, topic));
+    found.stamp = connected.stamp;
+    found.allowed = denied.is_none();
+    if let Some(explanation) = denied {
+        // Told once for each topic and policy; every delivery would be a flood.
+        observer.event(Event::Refused {
+            client: &connected.client,
+            action: Action::Receive,
+            resource: topic,
+            explanation: &explanation,
+        });
+    }
+}
+
+/// Notes that a connection reads too slowly. Answers whether that is new.
+fn note_slow(connection: &mut Connection) -> bool {
+    let Some(connected) = connection.connected.as_deref_mut() else {
+        return false;
+    };
+    if std::mem::replace(&mut connected.slow, true) {
+        return false;
+    }
+    tracing::warn!(
+        client_id = &*connected.client.client_id,
+        "reads too slowly: QoS 0 messages are dropped"
+    );
+    true
 }
 
 /// A message of a session needs no row any more; nobody waits for that.
