@@ -1,0 +1,32 @@
+//! What boards need and no board is needed for.
+//!
+//! - [`KitImage`]: a connection kit as one block of bytes, for a flash partition or a machine's memory;
+//! - [`Calendar`]: a date from a count of seconds, as certificates want it;
+//! - [`AlertWatch`]: which TLS alert went by, for a TLS library that does not tell.
+//!
+//! All of it is plain computation without an allocator, so that it is tested on a computer; drivers, network and TLS
+//! are in `firmware/`. Nothing here can panic, whatever the bytes.
+#![no_std]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::string_slice,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+
+mod alert;
+mod calendar;
+mod checksum;
+mod kit_image;
+mod kit_image_error;
+
+pub use alert::{Alert, AlertWatch};
+pub use calendar::Calendar;
+pub use kit_image::{KitImage, MqttVersion, TlsVersions};
+pub use kit_image_error::{ImageError, ImageWriteError};

@@ -1,0 +1,99 @@
+//! The date, for the validity of certificates.
+//!
+//! A chip has no calendar of its own: somebody tells it the time once (a clock chip, SNTP), and the uptime carries it on.
+//! Until then Mbed TLS is told that there is no time, and it accepts no certificate.
+
+use core::cell::Cell;
+use core::fmt;
+
+use critical_section::Mutex;
+use embassy_time::Instant;
+use mbedtls_rs::sys::hook::timer::{MbedtlsTimer, hook_timer};
+use mbedtls_rs::sys::hook::wall_clock::{MbedtlsWallClock, hook_wall_clock};
+use mbedtls_rs::sys::{mbedtls_ms_time_t, tm};
+use thingwire_chip::Calendar;
+
+/// 2026-01-01: this firmware is younger, so no right clock shows less.
+const FLOOR: u64 = 1_767_225_600;
+
+/// Unix time at the start of embassy's clock, in seconds; 0 while nobody knows.
+static STARTED_AT: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
+
+static CLOCK: Clock = Clock;
+
+/// The time that was given cannot be right.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ImplausibleTime {
+    /// What it would be.
+    pub date: Option<Calendar>,
+}
+
+impl fmt::Display for ImplausibleTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.date {
+            Some(date) => write!(
+                f,
+                "the clock shows {date}, before this firmware was written"
+            ),
+            None => f.write_str("the clock shows no date"),
+        }
+    }
+}
+
+impl core::error::Error for ImplausibleTime {}
+
+/// Sets the clock to this Unix time in seconds and lets Mbed TLS use it. May be called again.
+///
+/// # Errors
+/// [`ImplausibleTime`]: the clock stays as it was.
+pub fn set(unix: u64) -> Result<Calendar, ImplausibleTime> {
+    let date = Calendar::from_unix(unix);
+    let plausible = date.filter(|_| unix >= FLOOR);
+    let plausible = plausible.ok_or(ImplausibleTime { date })?;
+    let started_at = unix.saturating_sub(Instant::now().as_secs());
+    critical_section::with(|cs| STARTED_AT.borrow(cs).set(started_at));
+    // SAFETY: the clock is a static that needs no preparation, and hooking it again changes nothing. Nothing of Mbed TLS
+    // looks at the time before a handshake, and a handshake before this one found no clock at all.
+    unsafe {
+        hook_timer(Some(&CLOCK));
+        hook_wall_clock(Some(&CLOCK));
+    }
+    Ok(plausible)
+}
+
+/// The date now; `None` until [`set`] was told one.
+#[must_use]
+pub fn now() -> Option<Calendar> {
+    let started_at = critical_section::with(|cs| STARTED_AT.borrow(cs).get());
+    if started_at == 0 {
+        return None;
+    }
+    Calendar::from_unix(started_at.saturating_add(Instant::now().as_secs()))
+}
+
+struct Clock;
+
+impl MbedtlsTimer for Clock {
+    fn now(&self) -> mbedtls_ms_time_t {
+        mbedtls_ms_time_t::try_from(Instant::now().as_millis()).unwrap_or(mbedtls_ms_time_t::MAX)
+    }
+}
+
+impl MbedtlsWallClock for Clock {
+    fn instant(&self) -> Option<tm> {
+        let date = now()?;
+        Some(tm {
+            tm_sec: i32::from(date.second),
+            tm_min: i32::from(date.minute),
+            tm_hour: i32::from(date.hour),
+            tm_mday: i32::from(date.day),
+            // From 0, and from 1900.
+            tm_mon: i32::from(date.month).saturating_sub(1),
+            tm_year: date.year.saturating_sub(1900),
+            // X.509 looks at neither.
+            tm_wday: 0,
+            tm_yday: 0,
+            tm_isdst: 0,
+        })
+    }
+}
