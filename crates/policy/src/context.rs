@@ -120,6 +120,16 @@ fn escaped(value: &str) -> String {
     text
 }
 
+/// The length of an escaped value in the certificate, where it had no back-slashes of ours.
+fn unescaped_characters(value: &str) -> usize {
+    let mut behind_backslash = false;
+    let counts = |character: &char| {
+        behind_backslash = *character == '\\' && !behind_backslash;
+        !behind_backslash
+    };
+    value.chars().filter(counts).count()
+}
+
 /// Why a key has no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Absent {
@@ -260,7 +270,7 @@ impl Context {
             key,
             Key::Subject(..) | Key::Issuer(..) | Key::CertificateSerialNumber
         ) && (value.contains(['*', '$', '+', '?', '#'])
-            || value.chars().count() > ATTRIBUTE_CHARACTERS);
+            || unescaped_characters(&value) > ATTRIBUTE_CHARACTERS);
         if refused {
             Err(Absent::NotSubstituted)
         } else {
@@ -533,5 +543,18 @@ mod tests {
             reason(&with_things("thing1", &[("thing1", false, false)])),
             "the certificate is not attached to thing `thing1`"
         );
+    }
+
+    #[test]
+    fn the_longest_value_that_is_substituted_is_measured_in_the_certificate() {
+        // C-44: the back-slash is ours and does not count.
+        let with = |text: &str| {
+            let mut context = Context::new("us-east-1", "123456789012");
+            context.subject.add("CommonName", text);
+            value(&context, "iot:Certificate.Subject.CommonName")
+        };
+        let longest = format!("\\,{}", "v".repeat(1022));
+        assert_eq!(with(&longest), Ok(format!("\\\\\\,{}", "v".repeat(1022))));
+        assert_eq!(with(&format!("{longest}v")), Err(Absent::NotSubstituted));
     }
 }

@@ -95,11 +95,8 @@ impl PolicySet {
         filter: &str,
         request: &Request<'_>,
     ) -> Decision {
-        with_inner_form(filter, |inner| {
-            let (main, other) = match self.shared_subscription {
-                SharedSubscription::Full => (full, inner),
-                SharedSubscription::Inner => (inner, full),
-            };
+        with_inner_form("", filter, |inner| {
+            let (main, other) = self.main_and_other(full, inner);
             let denied = |text| self.matching(action, Effect::Deny, text, request).next();
             Decision::of(denied(main).or_else(|| denied(other)), || {
                 self.matching(action, Effect::Allow, main, request).next()
@@ -109,11 +106,40 @@ impl PolicySet {
 
     /// An ARN of another region, account or partition: seldom asked, so without the index.
     fn decide_foreign(&self, action: Action, arn: &str, request: &Request<'_>) -> Decision {
-        let decided = |effect| {
-            self.matching_foreign(action, effect, arn.as_bytes(), request)
+        let full = arn.as_bytes();
+        let (before, rest) = split_arn(arn);
+        match shared_subscription(action, rest) {
+            None => self.decide_foreign_forms(action, full, full, request),
+            Some(filter) => with_inner_form(before, filter, |inner| {
+                let (main, other) = self.main_and_other(full, inner);
+                self.decide_foreign_forms(action, main, other, request)
+            }),
+        }
+    }
+
+    fn decide_foreign_forms(
+        &self,
+        action: Action,
+        main: &[u8],
+        other: &[u8],
+        request: &Request<'_>,
+    ) -> Decision {
+        let denied = |arn| {
+            self.matching_foreign(action, Effect::Deny, arn, request)
                 .next()
         };
-        Decision::of(decided(Effect::Deny), || decided(Effect::Allow))
+        Decision::of(denied(main).or_else(|| denied(other)), || {
+            self.matching_foreign(action, Effect::Allow, main, request)
+                .next()
+        })
+    }
+
+    /// `C-24`: the form that must be allowed, and the one that only must not be denied.
+    const fn main_and_other<'f>(&self, full: &'f [u8], inner: &'f [u8]) -> (&'f [u8], &'f [u8]) {
+        match self.shared_subscription {
+            SharedSubscription::Full => (full, inner),
+            SharedSubscription::Inner => (inner, full),
+        }
     }
 
     /// The statements of an effect that apply to a request on the cloud's own resources.
@@ -194,32 +220,24 @@ impl PolicySet {
         resource: &str,
         request: &Request<'_>,
     ) -> Vec<StatementId> {
-        let mut found: Vec<StatementId> = match self.own_part(resource) {
-            None => self
-                .matching_foreign(action, effect, resource.as_bytes(), request)
-                .collect(),
-            Some(rest) => {
-                let full = |found: &mut Vec<_>| {
-                    found.extend(self.matching(action, effect, rest.as_bytes(), request))
-                };
-                let mut found = Vec::new();
-                match shared_subscription(action, rest) {
-                    None => full(&mut found),
-                    Some(filter) => {
-                        let deny = effect == Effect::Deny;
-                        if deny || self.shared_subscription == SharedSubscription::Full {
-                            full(&mut found);
-                        }
-                        if deny || self.shared_subscription == SharedSubscription::Inner {
-                            with_inner_form(filter, |inner| {
-                                found.extend(self.matching(action, effect, inner, request));
-                            });
-                        }
-                    }
-                }
-                found
-            }
+        let mut found = Vec::new();
+        let own = self.own_part(resource);
+        let (before, rest) = own.map_or_else(|| split_arn(resource), |rest| ("", rest));
+        let mut find = |text: &[u8]| match own {
+            Some(_) => found.extend(self.matching(action, effect, text, request)),
+            None => found.extend(self.matching_foreign(action, effect, text, request)),
         };
+        let full = own.unwrap_or(resource).as_bytes();
+        match shared_subscription(action, rest) {
+            None => find(full),
+            Some(filter) => with_inner_form(before, filter, |inner| {
+                let (main, other) = self.main_and_other(full, inner);
+                find(main);
+                if effect == Effect::Deny {
+                    find(other);
+                }
+            }),
+        }
         found.sort_unstable_by_key(|id| id.0);
         found.dedup();
         found
@@ -272,20 +290,28 @@ fn shared_subscription(action: Action, rest: &str) -> Option<&str> {
     (!name.is_empty()).then_some(filter)
 }
 
-/// Calls `then` with `topicfilter/<filter>`, on the stack unless the filter is far longer than MQTT allows.
-fn with_inner_form<T>(filter: &str, then: impl FnOnce(&[u8]) -> T) -> T {
+/// The first five parts of an ARN with their colons, and what follows them.
+fn split_arn(arn: &str) -> (&str, &str) {
+    let colon = arn.match_indices(':').nth(4);
+    colon
+        .and_then(|(colon, _)| arn.split_at_checked(colon.saturating_add(1)))
+        .unwrap_or(("", arn))
+}
+
+/// Calls `then` with `topicfilter/<filter>` behind what comes before it, on the stack unless the filter is far
+/// longer than MQTT allows.
+fn with_inner_form<T>(before: &str, filter: &str, then: impl FnOnce(&[u8]) -> T) -> T {
     const START: &[u8] = b"topicfilter/";
+    let parts = [before.as_bytes(), START, filter.as_bytes()];
     let mut buffer = [0_u8; FILTER_BYTES];
-    let length = START.len().saturating_add(filter.len());
-    match buffer
-        .get_mut(..length)
-        .and_then(|form| form.split_at_mut_checked(START.len()))
-    {
-        Some((start, rest)) => {
-            start.copy_from_slice(START);
-            rest.copy_from_slice(filter.as_bytes());
-            then(buffer.get(..length).unwrap_or_default())
-        }
-        None => then(&[START, filter.as_bytes()].concat()),
+    let mut length = 0_usize;
+    for part in parts {
+        let end = length.saturating_add(part.len());
+        let Some(place) = buffer.get_mut(length..end) else {
+            return then(&parts.concat());
+        };
+        place.copy_from_slice(part);
+        length = end;
     }
+    then(buffer.get(..length).unwrap_or_default())
 }

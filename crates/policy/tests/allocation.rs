@@ -53,11 +53,19 @@ fn decisions_allocate_nothing() {
             "arn:aws:iot:eu-west-1:123456789012:topic/lamp/on",
             Outcome::Allowed,
         ),
+        (
+            // C-24 holds for the resources of other regions too.
+            Action::Subscribe,
+            "arn:aws:iot:eu-west-1:123456789012:topicfilter/$share/g/lamp/secret1",
+            Outcome::ExplicitDeny,
+        ),
     ] {
         let mut outcome = None;
         let allocations =
             measure(|| outcome = Some(policies.decide(action, resource, &request).outcome));
         assert_eq!(outcome, Some(expected), "{action} {resource}");
+        let explained = policies.explain(action, resource, &request).outcome;
+        assert_eq!(outcome, Some(explained), "{action} {resource}");
         assert_eq!(allocations.count_total, 0, "{action} {resource}");
     }
 }
