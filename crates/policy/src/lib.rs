@@ -81,4 +81,5 @@ pub use explain::{Explanation, Missing, Nearest, Obstacle, StatementName};
 pub use key::CERTIFICATE_ATTRIBUTES;
 pub use placeholder::{Placeholder, placeholders, replace_placeholders};
 pub use settings::{Settings, SharedSubscription, UnresolvedDeny};
+pub use template::arn_fields;
 pub use warning::Warning;

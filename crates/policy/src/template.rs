@@ -33,7 +33,8 @@ enum Part {
 pub(crate) struct Unclosed;
 
 /// The parts of an ARN as written in a document: split at `:`, except inside `${…}`, into at most six.
-pub(crate) fn arn_fields(text: &str) -> Vec<&str> {
+#[must_use]
+pub fn arn_fields(text: &str) -> Vec<&str> {
     let mut fields = Vec::new();
     let mut start = 0;
     let mut in_variable = false;
