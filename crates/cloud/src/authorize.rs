@@ -14,7 +14,7 @@ use thingwire_policy as policy;
 use thingwire_policy::{Context, Outcome, PolicySet, Request};
 
 use crate::registry::{AttachedThing, Certificate, CertificateStatus, Registry, Standing};
-use holder::Names;
+pub use holder::Names;
 
 /// The principal of clients of the plaintext listener, which is a tool without policies (`A-8`). No certificate id is like it.
 pub const PLAINTEXT_PRINCIPAL: &str = "plaintext";

@@ -28,16 +28,19 @@ const ATTRIBUTES: [(&str, &str); 13] = [
 
 /// The names in one certificate.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Names {
-    pub(super) subject: CertificateHolder,
-    pub(super) issuer: CertificateHolder,
+pub struct Names {
+    /// Attributes of the subject, with its alternative names.
+    pub subject: CertificateHolder,
+    /// Attributes of the issuer, with its alternative names.
+    pub issuer: CertificateHolder,
     /// As a decimal number. AWS documents no form (unsure).
-    pub(super) serial_number: Option<String>,
+    pub serial_number: Option<String>,
 }
 
 impl Names {
     /// Reads a certificate of the registry; one that cannot be read has no names, so variables of it do not resolve.
-    pub(super) fn read(pem: &str) -> Self {
+    #[must_use]
+    pub fn read(pem: &str) -> Self {
         let mut names = Self::default();
         let Ok(der) = CertificateDer::from_pem_slice(pem.as_bytes()) else {
             return names;
