@@ -29,7 +29,8 @@ mod up;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use exit::{Exit, Failure};
 
@@ -76,7 +77,7 @@ enum Command {
     Up(up::Up),
     /// Things: create, list, show, delete
     Thing(thing::Thing),
-    /// Policies: an example to begin with
+    /// Policies: create, list, show, attach, detach; test, explain, lint, generate, diff
     Policy(policy::Policy),
     /// Connection kits: check
     Kit(kit::Kit),
@@ -94,24 +95,40 @@ struct Context {
     target: target::TargetArgs,
     /// Whether to answer in JSON.
     json: bool,
+    /// Whether the command line names a cloud; `policy test` asks one only then.
+    cloud_named: bool,
 }
 
 fn main() -> ExitCode {
+    let matches = Arguments::command().get_matches();
+    let cloud_named = names_cloud(&matches);
     let Arguments {
         command,
         target,
         json,
-    } = Arguments::parse();
+    } = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     logging::start(match command {
         Command::Up(_) => logging::SERVER,
         Command::Demo(_) => logging::QUIET,
         _ => logging::COMMAND,
     });
-    let context = Context { target, json };
+    let context = Context {
+        target,
+        json,
+        cloud_named,
+    };
     match run(command, &context) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Whether `--cloud` stands on the command line, before the command or behind it.
+fn names_cloud(matches: &ArgMatches) -> bool {
+    matches.value_source("cloud") == Some(ValueSource::CommandLine)
+        || matches
+            .subcommand()
+            .is_some_and(|(_, below)| names_cloud(below))
 }
 
 fn run(command: Command, context: &Context) -> Result<(), Failure> {
@@ -124,7 +141,7 @@ fn run(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Demo(demo) => demo.run(context).await,
             Command::Up(up) => up.run(context).await,
             Command::Thing(thing) => thing.run(context).await,
-            Command::Policy(policy) => policy.run(),
+            Command::Policy(policy) => policy.run(context).await,
             Command::Kit(kit) => kit.run(context),
             Command::Pub(publish) => publish.run(context).await,
             Command::Sub(subscribe) => subscribe.run(context).await,

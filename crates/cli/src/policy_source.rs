@@ -54,9 +54,8 @@ impl PolicySource {
                     Exit::Usage,
                     format!("there is no policy file `{argument}`"),
                 )
-                .advise(
-                    "give the path of a policy document, or the name of a policy that exists",
-                ));
+                .advise("give the path of a policy document, or the name of a policy that exists")
+                .advise("for a document to begin with: thingwire policy example > policy.json"));
             }
             return names::policy(argument)
                 .map(Self::Existing)
