@@ -6,15 +6,19 @@
 //! It decides nothing about MQTT or AWS. Everything listens on free ports of the loopback interface.
 
 mod authority;
+mod chip;
 mod cloud;
 mod foreign;
 mod http;
 mod mosquitto;
 mod program;
+mod relay;
 
 pub use authority::{Authority, Identity};
+pub use chip::{Chip, ChipSettings, kit_image};
 pub use cloud::{Cloud, Ready, thingwire};
 pub use foreign::{aws, missing, on_path, python, script};
 pub use http::http;
 pub use mosquitto::{Mosquitto, MosquittoSettings};
 pub use program::{Finished, Program, finish, free_port, wait_until};
+pub use relay::Relay;

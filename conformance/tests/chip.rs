@@ -1,0 +1,284 @@
+//! The device library on a chip: no_std, Mbed TLS, a network stack of its own, against `thingwire up`.
+//!
+//! What the chip says on its serial line is what a person with a board would read.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use thingwire_chip::{MqttVersion, TlsVersions};
+use thingwire_conformance::{
+    Authority, Chip, ChipSettings, Cloud, Program, Relay, finish, http, kit_image, wait_until,
+};
+
+/// The policy of the seed, with its placeholders.
+const SEED_POLICY: &str = include_str!("scenarios/seed-policy.json");
+
+/// Any single step; generous, because two cores run many tests and an emulator at once.
+const STEP: Duration = Duration::from_secs(60);
+
+/// What TLS may take of a board's heap at its peak, in bytes: 43 KiB.
+const HEAP_BUDGET: usize = 43 * 1024;
+
+/// A board's main stack.
+const STACK_BUDGET: usize = 16 * 1024;
+
+/// A cloud with the seed's device.
+fn seed() -> (Cloud, std::path::PathBuf) {
+    let cloud = Cloud::start();
+    let kit = cloud.thing("esp32-demo", SEED_POLICY);
+    (cloud, kit)
+}
+
+/// The operator, who hears messages from the chip.
+fn listen(cloud: &Cloud) -> Program {
+    let mut command = cloud.command();
+    command.args(["sub", "-v", "-q", "1", "-t", "esp32/pub", "-C", "3"]);
+    Program::start("thingwire sub", &mut command)
+}
+
+/// The operator sends a message to the chip.
+fn send(cloud: &Cloud, message: &str) {
+    let mut command = cloud.command();
+    command.args(["pub", "-t", "esp32/sub", "-m", message]);
+    let _ = finish(&mut command, STEP).success();
+}
+
+fn set_status(cloud: &Cloud, status: &str) {
+    let ask = |method, path: &str| {
+        let (code, body) = http(&cloud.ready, method, path, &[], "").expect("an answer");
+        assert_eq!(code, 200, "{body}");
+        body
+    };
+    let principals: Value =
+        serde_json::from_str(&ask("GET", "/things/esp32-demo/principals")).expect("JSON");
+    let arn = principals["principals"][0].as_str().expect("a principal");
+    let (_, id) = arn.rsplit_once('/').expect("an ARN");
+    let _ = ask("PUT", &format!("/certificates/{id}?newStatus={status}"));
+}
+
+/// The whole story: connects, sends, receives, loses the cloud, comes back, and stays within its memory.
+fn story(mut settings: ChipSettings, version: &str) {
+    let (mut cloud, kit) = seed();
+    let relay = Relay::to(if settings.alpn {
+        cloud.ready.alpn_port
+    } else {
+        cloud.ready.mqtt_port
+    });
+    settings.port = Some(relay.port);
+    let Some(mut chip) = Chip::boot(&kit, settings) else {
+        return;
+    };
+    let serial = chip.program();
+    serial.wait_for_line(version, STEP);
+    serial.wait_for_line("connected, session kept: false", STEP);
+
+    // The chip publishes by itself, and the operator hears it.
+    listen(&cloud).wait_for_line("esp32/pub t", STEP);
+    // What the operator sends, the chip prints.
+    send(&cloud, "hello chip");
+    serial.wait_for_line("esp32/sub: hello chip", STEP);
+
+    // kill -9, and the same cloud again. The session was kept: nothing is subscribed anew, and a message is heard.
+    cloud.kill();
+    serial.wait_for_line("next try in", STEP);
+    cloud.start_again();
+    relay.turn_to(if settings.alpn {
+        cloud.ready.alpn_port
+    } else {
+        cloud.ready.mqtt_port
+    });
+    serial.wait_for_line("connected, session kept: true", STEP);
+    send(&cloud, "hello again");
+    serial.wait_for_line("esp32/sub: hello again", STEP);
+
+    stays_within_its_memory(&chip, version);
+}
+
+fn stays_within_its_memory(chip: &Chip, version: &str) {
+    let form = format!("{version}; heap for TLS # B, at its peak # B; deepest stack # B");
+    let sizes = chip.numbers(&form);
+    assert!(sizes.len() >= 2, "two handshakes: {sizes:?}");
+    for size in &sizes {
+        let [used, peak, stack] = size[..] else {
+            panic!("three numbers: {size:?}");
+        };
+        assert!(used <= peak && peak <= HEAP_BUDGET, "{peak} bytes of heap");
+        assert!(stack <= STACK_BUDGET, "{stack} bytes of stack");
+    }
+    // A later connection finds the heap as the first one did: nothing leaks.
+    assert_eq!(
+        sizes.first().map(|size| size[0]),
+        sizes.last().map(|size| size[0])
+    );
+}
+
+#[test]
+fn a_chip_talks_to_the_cloud_in_tls_1_3_and_mqtt_3_1_1() {
+    story(ChipSettings::default(), "TLS 1.3");
+}
+
+#[test]
+fn a_chip_talks_to_the_cloud_in_tls_1_2_and_mqtt_5() {
+    let settings = ChipSettings {
+        tls: TlsVersions::Only12,
+        mqtt: MqttVersion::V5,
+        ..ChipSettings::default()
+    };
+    story(settings, "TLS 1.2");
+}
+
+#[test]
+fn a_chip_talks_to_the_cloud_with_alpn_a_6() {
+    let settings = ChipSettings {
+        alpn: true,
+        ..ChipSettings::default()
+    };
+    story(settings, "TLS 1.3");
+}
+
+/// Boots with a kit that was spoiled and answers what the serial line says, up to the first `words`.
+fn refuses(kit: &Path, settings: ChipSettings, words: &str) {
+    let Some(mut chip) = Chip::boot(kit, settings) else {
+        return;
+    };
+    chip.program().wait_for_line(words, STEP);
+    // It goes on trying: the other side may be put right.
+    chip.program().wait_for_line("next try in", STEP);
+    let log = chip.program().log();
+    assert!(!log.contains("connected, session"), "{log}");
+}
+
+#[test]
+fn a_chip_refuses_a_server_that_no_root_of_its_kit_signed() {
+    let (_cloud, kit) = seed();
+    fs::write(
+        kit.join("root-CA.pem"),
+        Authority::new("another root").pem(),
+    )
+    .expect("a root");
+    for tls in [TlsVersions::Only12, TlsVersions::Only13] {
+        let settings = ChipSettings {
+            tls,
+            ..ChipSettings::default()
+        };
+        refuses(
+            &kit,
+            settings,
+            "the server's certificate is not trusted (no root of the kit signed it); next try in",
+        );
+    }
+}
+
+#[test]
+fn a_chip_refuses_a_server_of_another_name() {
+    let (_cloud, kit) = seed();
+    let file = kit.join("kit.json");
+    let manifest = fs::read_to_string(&file).expect("a manifest");
+    let other = manifest.replace("\"localhost\"", "\"another.example\"");
+    assert_ne!(manifest, other);
+    fs::write(file, other).expect("a manifest");
+    refuses(
+        &kit,
+        ChipSettings::default(),
+        "the server's certificate is not trusted (it is for another name than the kit's endpoint)",
+    );
+}
+
+#[test]
+fn a_chip_refuses_a_server_whose_certificate_has_expired() {
+    let (_cloud, kit) = seed();
+    let settings = ChipSettings {
+        date: Some("2090-01-01T00:00:00"),
+        ..ChipSettings::default()
+    };
+    refuses(
+        &kit,
+        settings,
+        "the server's certificate is not trusted (it has expired)",
+    );
+}
+
+#[test]
+fn a_chip_says_so_when_its_own_certificate_is_not_active_a_28_a_30() {
+    let (cloud, kit) = seed();
+    set_status(&cloud, "INACTIVE");
+    for (tls, detail) in [
+        (TlsVersions::Only12, "(alert certificate_unknown)"),
+        (TlsVersions::Only13, "(alert instead of a first answer)"),
+    ] {
+        let settings = ChipSettings {
+            tls,
+            ..ChipSettings::default()
+        };
+        let words = "the server refused this device's certificate: is it registered and ACTIVE?";
+        refuses(&kit, settings, &format!("{words} {detail}; next try in"));
+    }
+}
+
+#[test]
+fn a_chip_is_disconnected_when_its_certificate_is_deactivated_and_comes_back_a_27() {
+    let (cloud, kit) = seed();
+    let Some(mut chip) = Chip::boot(&kit, ChipSettings::default()) else {
+        return;
+    };
+    let serial = chip.program();
+    serial.wait_for_line("connected, session kept: false", STEP);
+    set_status(&cloud, "INACTIVE");
+    serial.wait_for_line("is it registered and ACTIVE?", STEP);
+    set_status(&cloud, "ACTIVE");
+    serial.wait_for_line("connected, session kept: true", STEP);
+}
+
+/// A chip that cannot start says why and ends, with nothing sent.
+fn does_not_start(image: &[u8], settings: ChipSettings, words: &str) {
+    let Some(mut chip) = Chip::boot_image(image, settings) else {
+        return;
+    };
+    chip.program().wait_for_line(words, STEP);
+    assert!(wait_until(STEP, || chip.program().ended().is_some()));
+    let log = chip.program().log();
+    assert!(!log.contains("connecting"), "{log}");
+}
+
+#[test]
+fn a_chip_without_a_time_connects_to_nothing() {
+    let (_cloud, kit) = seed();
+    let settings = ChipSettings {
+        date: Some("2020-01-01T00:00:00"),
+        ..ChipSettings::default()
+    };
+    does_not_start(
+        &kit_image(&kit, settings),
+        settings,
+        "certificates cannot be checked, so nothing is connected",
+    );
+}
+
+#[test]
+fn a_chip_names_what_is_wrong_with_its_kit_image() {
+    let (_cloud, kit) = seed();
+    let settings = ChipSettings::default();
+    let good = kit_image(&kit, settings);
+    let mut damaged = good.clone();
+    damaged[200] ^= 1;
+    let mut newer = good.clone();
+    newer[8] = 2;
+    fs::write(kit.join("private.key"), "-----BEGIN NONSENSE-----\n").expect("a key");
+    let wrong_key = kit_image(&kit, settings);
+    for (image, words) in [
+        (&[0; 64][..], "there is no kit image"),
+        (&damaged, "the kit image is damaged: write it again"),
+        (
+            &newer,
+            "the kit image has version 2, newer than this firmware",
+        ),
+        (
+            &wrong_key,
+            "the connection kit cannot be used (the private key cannot be read",
+        ),
+    ] {
+        does_not_start(image, settings, words);
+    }
+}
