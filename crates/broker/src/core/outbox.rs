@@ -292,4 +292,22 @@ mod tests {
         assert!(matches!(next(&outbox), Poll::Ready(Task::Write(_))));
         assert!(matches!(next(&outbox), Poll::Ready(Task::Close)));
     }
+
+    #[test]
+    fn who_asks_to_be_told_after_the_task_went_to_sleep_wakes_it() {
+        let outbox = Outbox::default();
+        assert!(next(&outbox).is_pending());
+        assert!(outbox.ask_to_tell_drained().is_some());
+        assert!(matches!(next(&outbox), Poll::Ready(Task::TellDrained)));
+    }
+
+    #[test]
+    fn a_task_that_is_busy_writing_is_woken_by_the_end_and_not_by_more_bytes() {
+        let outbox = Outbox::default();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(outbox.poll_closing(&mut context).is_pending());
+        assert!(outbox.append(&mut staged(&[b"a"])).1.is_none());
+        assert!(outbox.close().is_some());
+        assert!(outbox.poll_closing(&mut context).is_ready());
+    }
 }

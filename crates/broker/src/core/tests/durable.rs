@@ -209,6 +209,19 @@ fn a_subscription_is_not_promised_while_its_first_batch_may_fail() {
 }
 
 #[test]
+fn a_subscription_that_failed_twice_is_not_there() {
+    let mut world = World::new();
+    let (device, _) = world.persistent(V5, "device");
+    world.disk = Disk::Waiting;
+    world.subscribe(&device, &[("a", Q1)]);
+    world.subscribe(&device, &[("a", Q1)]);
+    world.disk_fails();
+    world.disk_fails();
+    assert_eq!(world.got(&device), ["SUBACK [80]", "SUBACK [80]"]);
+    assert_eq!(world.core.statistics().subscriptions, 0);
+}
+
+#[test]
 fn a_clean_session_waits_for_nothing() {
     let mut world = World::new();
     world.disk = Disk::Waiting;
