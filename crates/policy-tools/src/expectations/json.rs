@@ -145,7 +145,8 @@ impl Reader<'_> {
                         "mqtt" => true,
                         "https" => false,
                         _ => {
-                            return self.fail(node.offset, "a device speaks over `mqtt` or `https`");
+                            return self
+                                .fail(node.offset, "a device speaks over `mqtt` or `https`");
                         }
                     }
                 }

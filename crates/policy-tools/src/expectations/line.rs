@@ -264,7 +264,9 @@ impl Reader {
                     .attributes
                     .push(((*name).to_owned(), (*value).to_owned())),
                 None => {
-                    return fail("an attribute belongs to a thing, and this device has none".into());
+                    return fail(
+                        "an attribute belongs to a thing, and this device has none".into(),
+                    );
                 }
             },
             ["over", "mqtt"] => device.mqtt = true,
