@@ -61,6 +61,10 @@ pub(crate) struct Up {
     /// Refuse clients that send no server name (SNI), or a wrong one
     #[arg(long)]
     strict_sni: bool,
+    /// Append what clients do, and whether it was allowed, to this file, one line of JSON for each distinct
+    /// event; `thingwire policy generate` makes the least policy of it
+    #[arg(long, value_name = "FILE")]
+    record: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -112,6 +116,7 @@ impl Up {
             cert_refusal: self.cert_refusal.into(),
             strict_sni: self.strict_sni,
             ready_file: self.ready_file,
+            record_file: self.record,
             ..Config::new(data_dir)
         };
         if self.free_ports {

@@ -5,6 +5,7 @@
 //! cannot be decided is denied: an unregistered or inactive certificate, a stored policy that cannot be read.
 
 mod holder;
+mod trial;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +16,8 @@ use thingwire_policy::{Context, Outcome, PolicySet, Request};
 
 use crate::registry::{AttachedThing, Certificate, CertificateStatus, Registry, Standing};
 pub use holder::Names;
+
+pub use trial::{Trial, TrialError, Verdict};
 
 /// The principal of clients of the plaintext listener, which is a tool without policies (`A-8`). No certificate id is like it.
 pub const PLAINTEXT_PRINCIPAL: &str = "plaintext";
@@ -47,20 +50,36 @@ impl Authorizer {
         certificate: &Certificate,
         things: &[AttachedThing],
     ) -> Context {
-        let place = self.registry.place();
-        let names = self.names(certificate);
-        let mut context = Context::new(&place.region, &place.account_id);
+        let mut context = self.context_of(certificate);
         context.client_id = Some(client.client_id.to_string());
-        context.certificate_id = Some(certificate.id.clone());
-        context.certificate_serial_number = names.serial_number.clone();
-        context.subject = names.subject.clone();
-        context.issuer = names.issuer.clone();
         context.source_ip = Some(client.address.ip());
         context.domain_name = client.server_name.as_deref().map(str::to_owned);
         context.persistent = client.persistent;
         context.last_will_topic = client.will_topic.as_deref().map(str::to_owned);
         context.things = things.iter().map(as_policy_thing).collect();
         context
+    }
+
+    /// What is known of a certificate (`C-42`), whoever connects with it.
+    fn context_of(&self, certificate: &Certificate) -> Context {
+        let place = self.registry.place();
+        let names = self.names(certificate);
+        let mut context = Context::new(&place.region, &place.account_id);
+        context.certificate_id = Some(certificate.id.clone());
+        context.certificate_serial_number = names.serial_number.clone();
+        context.subject = names.subject.clone();
+        context.issuer = names.issuer.clone();
+        context
+    }
+
+    /// The thing of a client's connection (`C-41`), as its policies see it.
+    pub(crate) fn thing_name(&self, client: &Client) -> Option<String> {
+        let standing = self.registry.standing(&client.principal, &client.client_id);
+        let place = self.registry.place();
+        let mut context = Context::new(&place.region, &place.account_id);
+        context.client_id = Some(client.client_id.to_string());
+        context.things = standing.things.iter().map(as_policy_thing).collect();
+        context.thing().map(|thing| thing.name.clone())
     }
 
     fn names(&self, certificate: &Certificate) -> Arc<Names> {
@@ -144,19 +163,24 @@ impl Authorize for Authorizer {
     }
 }
 
+/// What the broker asks, in the words of policies (`C-14` to `C-16`).
+pub(crate) fn policy_question(action: Action, resource: &str) -> (policy::Action, String) {
+    let (action, kind) = match action {
+        Action::Connect => (policy::Action::Connect, "client/"),
+        Action::Publish => (policy::Action::Publish, "topic/"),
+        Action::RetainPublish => (policy::Action::RetainPublish, "topic/"),
+        Action::Receive => (policy::Action::Receive, "topic/"),
+        Action::Subscribe => (policy::Action::Subscribe, "topicfilter/"),
+    };
+    (action, format!("{kind}{resource}"))
+}
+
 /// What the policies allow one client.
 struct Compiled(PolicySet);
 
 impl Permissions for Compiled {
     fn decide(&self, action: Action, resource: &str) -> Decision {
-        let (action, kind) = match action {
-            Action::Connect => (policy::Action::Connect, "client/"),
-            Action::Publish => (policy::Action::Publish, "topic/"),
-            Action::RetainPublish => (policy::Action::RetainPublish, "topic/"),
-            Action::Receive => (policy::Action::Receive, "topic/"),
-            Action::Subscribe => (policy::Action::Subscribe, "topicfilter/"),
-        };
-        let resource = format!("{kind}{resource}");
+        let (action, resource) = policy_question(action, resource);
         let request = Request::default();
         match self.0.decide(action, &resource, &request).outcome {
             Outcome::Allowed => Decision::Allow,

@@ -49,6 +49,8 @@ pub struct Config {
     pub strict_sni: bool,
     /// Where to write, once everything listens, what listens where.
     pub ready_file: Option<PathBuf>,
+    /// Where to append what clients did and what was decided, one line of JSON for each distinct event. Usually nowhere.
+    pub record_file: Option<PathBuf>,
 }
 
 impl Config {
@@ -69,6 +71,7 @@ impl Config {
             cert_refusal: CertRefusal::default(),
             strict_sni: false,
             ready_file: None,
+            record_file: None,
         }
     }
 

@@ -53,6 +53,14 @@ pub enum StartError {
         /// What the system says.
         error: io::Error,
     },
+    /// The file for the record of what clients do cannot be made or written.
+    #[error("cannot write the record `{}`: {error}; choose another --record", path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// Another running cloud has the data folder.
     #[error("data folder `{}` is in use by another running cloud; stop it, or choose another --data-dir", .0.display())]
     InUse(PathBuf),

@@ -18,6 +18,7 @@ mod observe;
 pub mod operator;
 pub mod pki;
 pub mod ready;
+mod record;
 pub mod refusals;
 pub mod registry;
 mod start;

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingwire_broker::{Broker, DisconnectReason, Peer, edge};
+use thingwire_broker::{Authorize, Broker, DisconnectReason, Peer, edge};
 use thingwire_store::{RedbStore, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -28,6 +28,7 @@ use crate::listen::{Port, stopped};
 use crate::observe::Watch;
 use crate::operator::{self, Operator};
 use crate::ready::{READY_FILE, Ready, write_whole};
+use crate::record::Recording;
 use crate::refusals::Refusals;
 use crate::registry::{Place, Registry};
 use crate::tls::Tls;
@@ -102,9 +103,10 @@ impl Cloud {
         };
 
         let refusals = Arc::new(Refusals::default());
+        let authorizer = Arc::new(Authorizer::new(Arc::clone(&registry)));
+        let deciding = deciding(config.record_file.as_deref(), &authorizer)?;
         let broker = blocking({
             let store = Arc::clone(&store);
-            let authorizer = Arc::new(Authorizer::new(Arc::clone(&registry)));
             let watch = Arc::new(Watch::new(Arc::clone(&refusals)));
             // No `$` topic is open yet: the services behind them come later, and nothing is accepted
             // that nobody would answer.
@@ -112,7 +114,7 @@ impl Cloud {
                 Broker::start(
                     thingwire_broker::Config::default(),
                     Some(store),
-                    authorizer,
+                    deciding,
                     watch,
                 )
             }
@@ -179,6 +181,7 @@ impl Cloud {
         }
         let state = ApiState {
             registry: Arc::clone(&registry),
+            authorizer,
             pki: Arc::clone(&account.pki),
             refusals: Arc::clone(&refusals),
             endpoint: config.endpoint.clone(),
@@ -269,6 +272,22 @@ impl Running {
         }
         let _ = blocking(move || drop(store)).await;
     }
+}
+
+/// What the broker asks: the authorizer, recorded if somebody wants that.
+fn deciding(
+    record: Option<&Path>,
+    authorizer: &Arc<Authorizer>,
+) -> Result<Arc<dyn Authorize>, StartError> {
+    let authorizer = Arc::clone(authorizer);
+    let Some(path) = record else {
+        return Ok(authorizer);
+    };
+    let recording = Recording::open(path, authorizer).map_err(|error| StartError::Record {
+        path: path.to_owned(),
+        error,
+    })?;
+    Ok(Arc::new(recording))
 }
 
 /// The data folder and everything in it.

@@ -6,6 +6,7 @@ use axum::response::Response;
 use serde_json::{Value, json};
 use thingwire_contract::ErrorName;
 
+use crate::authorize::TrialError;
 use crate::pki::PkiError;
 use crate::registry::RegistryError;
 
@@ -127,6 +128,15 @@ impl From<RegistryError> for ApiError {
             answer.resource = Some((id, arn));
         }
         answer
+    }
+}
+
+impl From<TrialError> for ApiError {
+    fn from(error: TrialError) -> Self {
+        match error {
+            TrialError::Registry(error) => error.into(),
+            TrialError::Unreadable { .. } => Self::new(error.name(), error.to_string()),
+        }
     }
 }
 

@@ -167,6 +167,27 @@ impl Call {
         }
     }
 
+    /// A list of the body.
+    pub(super) fn list(&self, member: &str) -> Result<Option<&[Value]>, ApiError> {
+        match self.body.get(member) {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Array(items)) => Ok(Some(items)),
+            Some(_) => Err(wrong_type(member, "a list")),
+        }
+    }
+
+    /// The strings of a list of the body; absent is empty.
+    pub(super) fn texts(&self, member: &str) -> Result<Vec<&str>, ApiError> {
+        let items = self.list(member)?.unwrap_or_default();
+        items
+            .iter()
+            .map(|item| {
+                item.as_str()
+                    .ok_or_else(|| wrong_type(member, "a list of strings"))
+            })
+            .collect()
+    }
+
     /// An object of the body.
     pub(super) fn object(&self, member: &str) -> Result<Option<&Map<String, Value>>, ApiError> {
         match self.body.get(member) {

@@ -5,6 +5,7 @@
 //! is accepted for now and none is required (`G-2`): the listener lets only this computer in.
 
 mod answer;
+mod authorization;
 mod call;
 mod certificates;
 mod endpoint;
@@ -24,6 +25,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use serde_json::Value;
 
+use crate::authorize::Authorizer;
 use crate::pki::Pki;
 use crate::ready::Ready;
 use crate::refusals::Refusals;
@@ -36,6 +38,8 @@ use call::{Call, Labels};
 pub struct ApiState {
     /// Things, certificates, policies.
     pub registry: Arc<Registry>,
+    /// Decides, for TestAuthorization as for the broker (`C-58`).
+    pub authorizer: Arc<Authorizer>,
     /// Issues and reads certificates.
     pub pki: Arc<Pki>,
     /// The latest refusals, for whoever wonders why.
@@ -235,6 +239,18 @@ const OPERATIONS: &[(&str, &str, &str, Serve)] = &[
         "DELETE",
         "/policies/{policyName}/version/{policyVersionId}",
         versions::delete_policy_version,
+    ),
+    (
+        "TestAuthorization",
+        "POST",
+        "/test-authorization",
+        authorization::test_authorization,
+    ),
+    (
+        "GetEffectivePolicies",
+        "POST",
+        "/effective-policies",
+        authorization::get_effective_policies,
     ),
     // The same under their old names, deprecated but still in the AWS CLI (`G-16`, `G-17`)
     (

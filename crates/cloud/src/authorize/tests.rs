@@ -125,6 +125,23 @@ fn client(principal: &str, client_id: &str) -> Client {
 const PLAIN: AttachmentType = AttachmentType::NonExclusiveThing;
 const EXCLUSIVE: AttachmentType = AttachmentType::ExclusiveThing;
 
+/// `C-41`: the thing that stands in a record, for each way to be attached.
+#[test]
+fn the_thing_of_a_connection_has_its_name_in_records() {
+    let world = World::new();
+    let plain = world.device("seed", &[("thing1", PLAIN)]);
+    let exclusive = world.device("seed", &[("thing2", EXCLUSIVE)]);
+    for (id, client_id, thing) in [
+        (&plain, "thing1", Some("thing1")),
+        (&plain, "thing2", None),
+        (&exclusive, "session-42", Some("thing2")),
+        (&"0".repeat(64), "thing1", None),
+    ] {
+        let name = world.authorizer.thing_name(&client(id, client_id));
+        assert_eq!(name.as_deref(), thing, "{client_id}");
+    }
+}
+
 /// V001: client id = name of a thing to which the certificate is attached; then exactly the seed's four permissions.
 #[test]
 fn v001_the_device_itself() {

@@ -4,6 +4,7 @@
 //! is refused here, with the place named (`C-2`).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use thingwire_contract::limit::POLICY_VERSIONS;
 use thingwire_policy::{Document, PolicyError};
@@ -62,6 +63,32 @@ impl Registry {
     pub fn policy(&self, name: &str) -> Result<Policy, RegistryError> {
         names::policy_name(name)?;
         Ok(self.read().policy(name)?.policy.clone())
+    }
+
+    /// The operative document of a policy as the engine reads it, or why it cannot be read.
+    ///
+    /// # Errors
+    /// Invalid name, `NotFound`.
+    pub fn operative_document(
+        &self,
+        name: &str,
+    ) -> Result<Result<Arc<Document>, String>, RegistryError> {
+        names::policy_name(name)?;
+        Ok(self.read().policy(name)?.document.clone())
+    }
+
+    /// The policies attached to a certificate, by name.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub fn policies_of(&self, certificate_id: &str) -> Result<Vec<Policy>, RegistryError> {
+        let state = self.read();
+        state.certificate(certificate_id)?;
+        let names = state.policies_of.get(certificate_id);
+        let found = names.into_iter().flatten();
+        found
+            .map(|name| Ok(state.policy(name)?.policy.clone()))
+            .collect()
     }
 
     /// Names of policies in the order of creation, oldest first if `ascending`.

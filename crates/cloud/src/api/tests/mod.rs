@@ -1,5 +1,6 @@
 //! The API as a client sees it: requests on the router, statuses, headers and bodies back.
 
+mod authorization;
 mod certificates;
 mod form;
 mod policies;
@@ -18,6 +19,7 @@ use thingwire_store::faults::Disk;
 use tower::ServiceExt;
 
 use super::{ApiState, router};
+use crate::authorize::Authorizer;
 use crate::pki::Pki;
 use crate::refusals::Refusals;
 use crate::registry::{Place, Registry};
@@ -41,6 +43,8 @@ pub(super) const SEED_POLICY: &str = r#"{
 pub(super) struct Api {
     pub(super) disk: Disk,
     pub(super) registry: Arc<Registry>,
+    /// The one that the broker would ask.
+    pub(super) authorizer: Arc<Authorizer>,
     router: Router,
 }
 
@@ -67,9 +71,11 @@ impl Api {
             account_id: "123456789012".to_owned(),
         };
         let registry = Arc::new(Registry::open(Arc::new(store), place).expect("a registry"));
+        let authorizer = Arc::new(Authorizer::new(Arc::clone(&registry)));
         let pki = Pki::new(KeyPair::generate().expect("a key"));
         let router = router(ApiState {
             registry: Arc::clone(&registry),
+            authorizer: Arc::clone(&authorizer),
             pki: Arc::new(pki),
             refusals: Arc::new(Refusals::default()),
             endpoint: "localhost".to_owned(),
@@ -78,6 +84,7 @@ impl Api {
         Self {
             disk,
             registry,
+            authorizer,
             router,
         }
     }
