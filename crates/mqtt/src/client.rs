@@ -21,6 +21,9 @@
 mod arena;
 mod config;
 mod error;
+#[cfg(feature = "fault-injection")]
+mod fault;
+mod gauges;
 mod inbound;
 mod operations;
 mod outbound;
@@ -32,6 +35,8 @@ mod time;
 
 pub use config::{ConnectOptions, Negotiated};
 pub use error::{PublishError, SessionError, SubscribeError};
+#[cfg(feature = "fault-injection")]
+pub use fault::Fault;
 pub use inbound::{Event, Message, Unheard};
 pub use operations::{Outgoing, Ticket};
 pub use reader::{FrameReader, Incoming, Skipped};

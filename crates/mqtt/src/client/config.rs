@@ -18,6 +18,9 @@ pub struct ConnectOptions<'a> {
     pub keep_alive: u16,
     /// MQTT 5: how many seconds the server keeps the session after the connection ended (`B-24`).
     pub session_expiry: u32,
+    /// MQTT 5: how many QoS 1 messages the server may send without having their PUBACKs; not sent when it
+    /// is 65,535, which is what MQTT takes for granted. Must not be 0.
+    pub receive_maximum: u16,
     /// The message the server publishes when the connection ends badly.
     pub will: Option<Will<'a>>,
     /// User name.
@@ -36,6 +39,7 @@ impl<'a> ConnectOptions<'a> {
             clean_start: false,
             keep_alive: 60,
             session_expiry: 3600,
+            receive_maximum: u16::MAX,
             will: None,
             user_name: None,
             password: None,

@@ -319,6 +319,7 @@ impl Session<'_> {
         let Some((at, entry)) = self.awaiting(Kind::PublishQos1, ack.packet_id) else {
             return Event::Nothing;
         };
+        self.measure(at, &entry);
         self.arena.codes_mut(at, &entry).fill(ack.reason_code.0);
         self.complete(at, entry);
         Event::Published {

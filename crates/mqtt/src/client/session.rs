@@ -41,7 +41,11 @@ pub struct Session<'b> {
     /// When the last PUBLISH with QoS 0 went out on this connection.
     pub(super) qos0_sent: Option<Millis>,
     pub(super) suspect: Option<Suspect>,
+    /// Milliseconds between the last PUBLISH that was sent once and its PUBACK.
+    pub(super) round_trip: Option<u64>,
     pub(super) counters: Counters,
+    #[cfg(feature = "fault-injection")]
+    pub(super) fault: Option<super::Fault>,
 }
 
 /// What happened since the session began. Numbers only ever grow, and stop at their maximum.
@@ -136,7 +140,10 @@ impl<'b> Session<'b> {
             last_received: Millis(0),
             qos0_sent: None,
             suspect: None,
+            round_trip: None,
             counters: Counters::default(),
+            #[cfg(feature = "fault-injection")]
+            fault: None,
         }
     }
 
@@ -277,6 +284,10 @@ impl<'b> Session<'b> {
 
     /// CONNACK said whether the server kept the session: decides what is sent again.
     pub(super) fn resume(&mut self, session_present: bool) {
+        #[cfg(feature = "fault-injection")]
+        if session_present && self.has(super::Fault::NoResendOnResume) {
+            return;
+        }
         let mut at = self.arena.first();
         while let Some(mut entry) = self.arena.entry(at) {
             if self.refuse_by_limits(at, entry) {
@@ -354,6 +365,8 @@ impl<'b> Session<'b> {
     }
 
     fn set_dup(&mut self, at: At, entry: &Entry, dup: bool) {
+        #[cfg(feature = "fault-injection")]
+        let dup = dup && !self.has(super::Fault::DupLost);
         if let Some(first) = self.arena.packet_mut(at, entry).first_mut() {
             *first = if dup {
                 *first | 0b1000
@@ -375,6 +388,10 @@ impl<'b> Session<'b> {
 
     /// An identifier that no record holds. It is taken with [`took_packet_id`](Self::took_packet_id).
     pub(super) fn free_packet_id(&self) -> PacketId {
+        #[cfg(feature = "fault-injection")]
+        if self.has(super::Fault::PacketIdReused) {
+            return PacketId::FIRST;
+        }
         let mut id = self.next_packet_id;
         // Ends: the arena was cut to a length that cannot hold 65,535 records.
         while self
@@ -405,7 +422,13 @@ impl<'b> Session<'b> {
         let properties = [
             Property::SessionExpiryInterval(self.options.session_expiry),
             Property::MaximumPacketSize(self.maximum_packet_size),
+            Property::ReceiveMaximum(self.options.receive_maximum.max(1)),
         ];
+        // The last one is what a server assumes when it is not told.
+        let told = match self.options.receive_maximum {
+            u16::MAX => properties.get(..2).unwrap_or_default(),
+            _ => &properties[..],
+        };
         use_it(&Packet::Connect(Connect {
             version: self.options.version,
             clean_start: self.options.clean_start,
@@ -416,7 +439,7 @@ impl<'b> Session<'b> {
             password: self.options.password,
             properties: match self.options.version {
                 Version::V311 => Properties::EMPTY,
-                Version::V5 => Properties::List(&properties),
+                Version::V5 => Properties::List(told),
             },
         }))
     }

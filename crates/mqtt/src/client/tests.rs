@@ -4,6 +4,7 @@
 
 mod connection;
 mod delivery;
+mod gauges;
 mod refusal;
 
 use std::format;
