@@ -145,6 +145,12 @@ impl<'b> Client<'b> {
         state.notify();
     }
 
+    /// Breaks the engine from now on, so that a test can show that it would notice.
+    #[cfg(feature = "fault-injection")]
+    pub fn inject(&self, fault: thingwire_mqtt::client::Fault) {
+        self.state.borrow_mut().session.inject(fault);
+    }
+
     /// What happened so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
