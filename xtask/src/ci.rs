@@ -3,6 +3,7 @@
 //! A step that fails does not hide what later steps would say: all run, the failures are named before the
 //! tests begin and decide the exit code, and the test runner's summary is the last thing printed.
 
+use crate::firmware;
 use crate::foreign;
 use crate::no_std;
 use crate::run::{Failed, cargo, on_path, output, program, root, run};
@@ -30,6 +31,7 @@ const STEPS: &[Step] = &[
         ]))
     }),
     ("no-std", no_std::all),
+    ("firmware", firmware::check),
     ("demo", || {
         run(cargo().args(["run", "--release", "--", "demo"]))
     }),

@@ -8,10 +8,15 @@ use std::path::PathBuf;
 
 use crate::run::{Failed, in_ci, on_path, output, program, root, run};
 
-/// Debian packages by the program that shows they are there.
+/// Debian packages by a program that shows they are there.
 const DEBIAN: &[(&str, &str)] = &[
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
+    ("qemu-system-riscv32", "qemu-system-misc"),
+    // Mbed TLS for the firmware.
+    ("clang", "clang libclang-dev"),
+    ("cmake", "cmake"),
+    ("ninja", "ninja-build"),
 ];
 
 /// Where Debian keeps daemons; not always on a person's path.
@@ -71,7 +76,7 @@ pub(crate) fn debian_packages() -> Result<(), Failed> {
     let missing: Vec<&str> = DEBIAN
         .iter()
         .filter(|(name, _)| !there(name))
-        .map(|(_, package)| *package)
+        .flat_map(|(_, packages)| packages.split(' '))
         .collect();
     if missing.is_empty() {
         return Ok(());

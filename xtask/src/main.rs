@@ -5,6 +5,7 @@
 
 mod bench;
 mod ci;
+mod firmware;
 mod foreign;
 mod no_std;
 mod rules;
@@ -19,6 +20,7 @@ const HELP: &str = "\
 cargo xtask test [ARGS]   every test, with its own set-up; ARGS go to cargo nextest (or cargo test)
 cargo xtask ci            what .ci/run calls: fmt, deny, clippy, no_std builds, the demo, every test
 cargo xtask no-std        only the builds for the chips: riscv32imc and Xtensa
+cargo xtask firmware      only the program for the emulated chip
 cargo xtask deny          only cargo-deny: bans, licences, sources
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
 cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
         "test" => test::all(&rest),
         "ci" => ci::all(),
         "no-std" => no_std::all(),
+        "firmware" => firmware::build().map(drop),
         "deny" => ci::deny(),
         "bench" => bench::measure(&rest),
         "rules" => rules::list(),

@@ -10,12 +10,13 @@ use std::process::Command;
 
 use crate::run::{Failed, in_ci, output, program, root, run, target};
 
-const RISCV: &str = "riscv32imc-unknown-none-elf";
+pub(crate) const RISCV: &str = "riscv32imc-unknown-none-elf";
 
 /// Crates of the device side and the parts of the standard library they may have.
 const CRATES: &[(&str, &str)] = &[
     ("thingwire-mqtt", "core"),
     ("thingwire-device", "core"),
+    ("thingwire-chip", "core"),
     ("thingwire-contract", "core,alloc"),
     ("thingwire-policy", "core,alloc"),
 ];
@@ -75,13 +76,13 @@ fn xtensa(toolchain: &Toolchain) -> Result<(), Failed> {
 }
 
 /// A cargo and a rustc that have the sources of the standard library beside them.
-struct Toolchain {
+pub(crate) struct Toolchain {
     cargo: PathBuf,
     rustc: PathBuf,
 }
 
 impl Toolchain {
-    fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let ours = (
             std::env::var_os("CARGO").map_or_else(|| "cargo".into(), PathBuf::from),
             PathBuf::from("rustc"),
@@ -105,7 +106,7 @@ impl Toolchain {
     }
 
     /// `cargo build` in a folder, with only these parts of the standard library.
-    fn build(&self, folder: &Path, parts: &str) -> Command {
+    pub(crate) fn build(&self, folder: &Path, parts: &str) -> Command {
         let mut command = Command::new(&self.cargo);
         command
             .current_dir(folder)

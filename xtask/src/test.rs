@@ -1,14 +1,27 @@
 //! `cargo xtask test`: every test, after making ready what the tests call.
 
+use crate::firmware;
 use crate::foreign;
 use crate::run::{Failed, cargo, output, run, target};
 
-/// Sets up the foreign programs, builds the program the conformance tests start, runs all tests.
+/// Sets up the foreign programs, builds the firmware for the emulated chip and the program the conformance tests
+/// start, runs all tests.
 ///
 /// `arguments` go to the test runner as they are (`-p thingwire-mqtt`, a test's name, …). The runner's
 /// summary is the last thing printed.
 pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     let foreign = foreign::prepare()?;
+    let packages = arguments
+        .iter()
+        .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
+    let conformance = arguments
+        .iter()
+        .any(|argument| argument.contains("conformance"));
+    let firmware = if !packages || conformance {
+        firmware::build()?
+    } else {
+        None
+    };
 
     // One build for everything, with the features the test build will unify to, so that the program the
     // conformance tests start is not built a second time.
@@ -26,15 +39,15 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
         eprintln!("xtask: cargo-nextest is not installed; using cargo test");
         tests.arg("test");
     }
-    if !arguments
-        .iter()
-        .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
-    {
+    if !packages {
         tests.arg("--workspace");
     }
     tests.args(arguments);
     let program = format!("thingwire{}", std::env::consts::EXE_SUFFIX);
     tests.env("THINGWIRE_BIN", target().join("debug").join(program));
+    if let Some(firmware) = firmware {
+        tests.env("THINGWIRE_FIRMWARE", firmware);
+    }
     if let Some(bin) = foreign.bin {
         tests.env("THINGWIRE_FOREIGN", bin);
     }
