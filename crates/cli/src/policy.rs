@@ -35,8 +35,8 @@ Examples:
   thingwire policy example > policy.json
   thingwire thing create esp32-kitchen --policy policy.json --kit kitchen
 
-It lets a device connect with its thing's name as client id, subscribe to esp32/sub and publish to esp32/pub.
-`thing create` replaces REGION and ACCOUNT_ID by the cloud's own.")]
+It lets a device connect with its thing's name as client id, subscribe to esp32/sub and publish
+to esp32/pub. `thing create` replaces REGION and ACCOUNT_ID by the cloud's own.")]
     Example,
     /// Create a policy in the cloud
     Create(create::Create),

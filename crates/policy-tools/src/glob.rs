@@ -44,8 +44,8 @@ pub struct Unresolved {
 pub struct Departure {
     /// Characters of the text that some reading of the pattern follows.
     pub matched: usize,
-    /// What the pattern wants next there: one or more parts, `None` for its end. Empty if the whole text matches.
-    pub wanted: Vec<Option<Token>>,
+    /// What the pattern wants there: a part, or its end. `None` if the whole text matches.
+    pub wanted: Option<Option<Token>>,
 }
 
 impl Glob {
@@ -176,10 +176,14 @@ impl Glob {
     }
 
     /// How far the text follows the pattern. Variables stand for themselves: resolve them first.
+    ///
+    /// Behind a `*` many readings are possible; the one that comes furthest in the pattern counts.
     #[must_use]
     pub fn departure(&self, text: &str) -> Departure {
         let mut states = self.closure(Vec::from([0]));
         let mut matched = 0_usize;
+        let furthest = |states: &[usize]| states.last().copied().unwrap_or(0);
+        let mut best = (furthest(&states), 0_usize);
         for character in text.chars() {
             let next: Vec<usize> = states
                 .iter()
@@ -190,29 +194,31 @@ impl Glob {
                     _ => None,
                 })
                 .collect();
-            if next.is_empty() {
-                return self.departed(matched, &states);
-            }
             states = self.closure(next);
+            if states.is_empty() {
+                break;
+            }
             matched = matched.saturating_add(1);
+            if furthest(&states) >= best.0 {
+                best = (furthest(&states), matched);
+            }
         }
         if states.contains(&self.tokens.len()) {
-            Departure {
+            return Departure {
                 matched,
-                wanted: Vec::new(),
-            }
-        } else {
-            self.departed(matched, &states)
+                wanted: None,
+            };
+        }
+        Departure {
+            matched: best.1,
+            wanted: Some(self.tokens.get(best.0).cloned()),
         }
     }
 
-    fn departed(&self, matched: usize, states: &[usize]) -> Departure {
-        let wanted = states
-            .iter()
-            .map(|&at| self.tokens.get(at).cloned())
-            .filter(|token| *token != Some(Token::Any))
-            .collect();
-        Departure { matched, wanted }
+    /// Whether the whole text follows the pattern.
+    #[must_use]
+    pub fn matches(&self, text: &str) -> bool {
+        self.departure(text).wanted.is_none()
     }
 
     /// The positions, and those behind a `*` that stands for nothing.
@@ -301,24 +307,26 @@ mod tests {
             let found = Glob::parse(pattern).departure(text);
             (found.matched, found.wanted)
         };
-        assert_eq!(
-            departure("topic/esp32/pub", "topic/esp32/pub"),
-            (15, Vec::new())
-        );
+        assert_eq!(departure("topic/esp32/pub", "topic/esp32/pub"), (15, None));
         assert_eq!(
             departure("topic/esp32/pub", "topic/esp32/sub"),
-            (12, Vec::from([Some(Token::Char('p'))]))
+            (12, Some(Some(Token::Char('p'))))
         );
         assert_eq!(
             departure("topic/a", "topic/ab"),
-            (7, Vec::from([None])),
+            (7, Some(None)),
             "the pattern ends where the text goes on"
         );
         assert_eq!(
             departure("topic/*/b", "topic/x/y"),
-            (9, Vec::from([Some(Token::Char('/'))])),
+            (8, Some(Some(Token::Char('b')))),
+            "behind the star, the reading that comes furthest"
+        );
+        assert_eq!(
+            departure("topic/a*/b", "topic/ax"),
+            (8, Some(Some(Token::Char('/')))),
             "the text ends where the pattern goes on"
         );
-        assert_eq!(departure("*", "anything"), (8, Vec::new()));
+        assert_eq!(departure("*", "anything"), (8, None));
     }
 }

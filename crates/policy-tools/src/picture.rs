@@ -146,13 +146,18 @@ fn statement(text: &mut String, view: &StatementView, nearest: bool, palette: &P
 
 /// Both resources, one above the other, with a mark under the first character that differs.
 fn drawn_difference(text: &mut String, difference: &Difference, palette: &Palette) {
-    let before = difference.character.saturating_sub(1);
+    let before: String = difference
+        .asked
+        .chars()
+        .take(difference.character.saturating_sub(1))
+        .collect();
+    let before = one_line(&before).chars().count();
     let asked = one_line(&difference.asked);
     let resource = one_line(&difference.resource);
     text.push_str(&format!("              asked:  {asked}\n"));
     text.push_str(&format!("              policy: {resource}\n"));
     let found = match difference.found {
-        Some(character) => format!("`{character}`"),
+        Some(character) => format!("`{}`", one_line(&String::from(character))),
         None => "the end".into(),
     };
     let wanted = match &difference.wanted {

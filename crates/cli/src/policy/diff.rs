@@ -18,8 +18,9 @@ Examples:
   thingwire policy diff old.json new.json --client lamp --thing lamp --attribute room=kitchen
   git show HEAD:policy.json | thingwire policy diff - policy.json
 
-Both are asked for every combination of their patterns, for a device that is attached to its thing, for one that is
-not, and for one with each value that a condition names. Exit code: 0 no difference, 1 some.")]
+Both are asked for every combination of their patterns, for a device that is attached to its
+thing, for one that is not, and for one with each value that a condition names.
+Exit code: 0 no difference, 1 some.")]
 pub(super) struct Diff {
     /// The policy before; `-` is stdin
     old: PathBuf,

@@ -18,13 +18,13 @@ use crate::{Context, output};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  thingwire policy explain --policy policy.json --client esp32-kitchen --action publish --topic esp32/pub
-  thingwire policy explain --kit kitchen --action subscribe --topic 'esp32/#'        (asks the cloud for the policies)
+  thingwire policy explain --policy p.json --client lamp --action publish --topic esp32/pub
+  thingwire policy explain --kit kitchen --action subscribe --topic 'esp32/#'   (asks the cloud)
   thingwire policy explain --policy p.json --client lamp --unattached --action connect
   thingwire --cloud aws policy explain --kit kitchen --action publish --topic esp32/pub
 
-With --policy no cloud is asked. Without it the cloud is asked for the certificate's things and policies.
-Exit code: 0 allowed, 3 denied.")]
+With --policy no cloud is asked. Without it the cloud is asked for the certificate's things and
+policies. Exit code: 0 allowed, 3 denied.")]
 pub(super) struct Explain {
     /// A policy file; may be repeated [default: the policies that the cloud has for the certificate]
     #[arg(long, value_name = "FILE")]

@@ -14,13 +14,14 @@ use crate::{Context, names, output};
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
-  thingwire up --record run.jsonl                           run the device against it, with a wide policy
+  thingwire up --record run.jsonl                      run the device, with a wide policy
   thingwire policy generate run.jsonl > policy.json
   thingwire policy generate run.jsonl --client lamp --out lamp.json
-  thingwire policy generate run.jsonl --placeholders        with REGION and ACCOUNT_ID, for every cloud
+  thingwire policy generate run.jsonl --placeholders   with REGION and ACCOUNT_ID, for every cloud
 
-It allows exactly what was allowed in the record. Where the thing's name is a level of a topic, the policy has
-${iot:Connection.Thing.ThingName}, so that it serves every thing of the kind. The same record gives the same text.")]
+It allows exactly what was allowed in the record. Where the thing's name is a level of a topic,
+the policy has ${iot:Connection.Thing.ThingName}, so that it serves every thing of the kind.
+The same record gives the same text.")]
 pub(super) struct Generate {
     /// The record of a run, as `thingwire up --record FILE` writes it; `-` is stdin
     record: PathBuf,

@@ -63,7 +63,7 @@ Examples:
   thingwire policy show lamps > lamps.json
   thingwire policy show lamps --json | jq .targets
 
-The document is on stdout as the cloud has it; with --json also versions and what it is attached to.")]
+The document is on stdout as the cloud has it; with --json also what it is attached to.")]
 pub(super) struct Show {
     /// The policy's name
     #[arg(value_parser = names::policy)]

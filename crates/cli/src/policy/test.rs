@@ -23,7 +23,7 @@ Examples:
   thingwire policy test kitchen.expect
   thingwire policy test --policy policy.json --junit report.xml kitchen.expect
   thingwire policy test --vectors policy-vectors.json
-  thingwire policy test --cloud local kitchen.expect        (and ask TestAuthorization the same)
+  thingwire policy test --cloud local kitchen.expect       (and ask TestAuthorization the same)
 
 A file of expectations reads like this; docs/policy-expectations.md has all of it:
   policy policy.json
@@ -31,8 +31,8 @@ A file of expectations reads like this; docs/policy-expectations.md has all of i
   device esp32-kitchen may publish esp32/pub
   device esp32-kitchen may not publish esp32/sub
 
-With --cloud the same questions go to that cloud about the certificate of each device's thing; where its
-answer differs, that is shown. Exit code: 0 all as expected, 1 something differs.")]
+With --cloud the same questions go to that cloud about the certificate of each device's thing;
+where its answer differs, that is shown. Exit code: 0 all as expected, 1 something differs.")]
 pub(super) struct Test {
     /// Files of expectations, in the line format or as JSON
     #[arg(value_name = "FILE", required_unless_present = "vectors")]

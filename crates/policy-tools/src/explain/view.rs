@@ -197,7 +197,7 @@ fn compare(resource: &str, context: &Context, question: &Question) -> Verdict {
                     .unwrap_or(resource)
                     .to_owned(),
                 reason: unresolved_words(&unresolved),
-                would_match: departure.wanted.is_empty(),
+                would_match: departure.wanted.is_none(),
                 matched: departure.matched.saturating_sub(skipped),
             }
         }
@@ -222,7 +222,7 @@ fn compare(resource: &str, context: &Context, question: &Question) -> Verdict {
                 asked: asked.to_owned(),
                 character: matched.saturating_add(1),
                 found: asked.chars().nth(matched),
-                wanted: departure.wanted.into_iter().next().flatten().map(|token| {
+                wanted: departure.wanted.flatten().map(|token| {
                     Glob {
                         tokens: Vec::from([token]),
                     }

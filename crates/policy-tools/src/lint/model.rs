@@ -111,10 +111,7 @@ impl Model {
     }
 
     pub(super) fn matches(&self, resource: &str) -> bool {
-        let listed = self
-            .resources
-            .iter()
-            .any(|glob| glob.departure(resource).wanted.is_empty());
+        let listed = self.resources.iter().any(|glob| glob.matches(resource));
         listed != self.not_resource
     }
 }

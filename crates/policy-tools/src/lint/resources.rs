@@ -81,9 +81,7 @@ impl Linter<'_> {
                 .any(|found| part.range.contains(&found.position.offset) && found.text == field)
         };
         let fits = |field: &str, own: &str| {
-            field.contains("${")
-                || is_placeholder(field)
-                || Glob::parse(field).departure(own).wanted.is_empty()
+            field.contains("${") || is_placeholder(field) || Glob::parse(field).matches(own)
         };
         let mut wrong = Vec::new();
         if !fits(service, "iot") {
