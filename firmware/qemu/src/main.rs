@@ -22,7 +22,7 @@ mod interrupts;
 mod machine;
 mod network;
 mod report;
-mod stack;
+mod stack_depth;
 mod virtio;
 
 #[path = "../../../crates/host/examples/sketch/application.rs"]
@@ -57,7 +57,7 @@ static ALLOCATOR: LlffHeap = LlffHeap::empty();
 
 #[riscv_rt::entry]
 fn main() -> ! {
-    stack::paint();
+    stack_depth::paint();
     static MEMORY: ConstStaticCell<[u8; HEAP]> = ConstStaticCell::new([0; HEAP]);
     let memory = MEMORY.take();
     // SAFETY: called once, before anything is allocated, with memory that nothing else uses.
@@ -110,7 +110,8 @@ async fn start(spawner: Spawner) -> Result<Infallible, Ended> {
 
     stack.wait_config_up().await;
     if let Some(config) = stack.config_v4() {
-        say!("{date}; address {}", config.address);
+        let deepest = stack_depth::deepest();
+        say!("{date}; address {}; deepest stack {deepest} B", config.address);
     }
 
     static RECEIVE: ConstStaticCell<[u8; 4096]> = ConstStaticCell::new([0; 4096]);

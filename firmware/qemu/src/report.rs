@@ -4,7 +4,7 @@ use thingwire_device::Event;
 use thingwire_firmware::{TlsVersion, libc};
 
 use crate::console::say;
-use crate::stack;
+use crate::stack_depth;
 
 /// After each handshake.
 pub(crate) fn opened(version: TlsVersion) {
@@ -17,7 +17,7 @@ pub(crate) fn opened(version: TlsVersion) {
         "{version}; heap for TLS {} B, at its peak {} B; deepest stack {} B",
         heap.used,
         heap.peak,
-        stack::deepest()
+        stack_depth::deepest()
     );
 }
 

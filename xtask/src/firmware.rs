@@ -1,0 +1,48 @@
+//! `cargo xtask firmware`: the program for the emulated chip, in `firmware/`, a workspace of its own.
+//!
+//! It is linked for riscv32imc with the standard library from source, and Mbed TLS is compiled from C. What is
+//! missing is named; only in CI it is a failure.
+
+use std::path::PathBuf;
+
+use crate::foreign;
+use crate::no_std::{RISCV, Toolchain};
+use crate::run::{Failed, cargo, in_ci, on_path, root, run, target};
+
+/// What compiles Mbed TLS.
+const TOOLS: &[&str] = &["clang", "cmake", "ninja"];
+
+/// Builds the firmware and answers the program for the emulated chip; `None` after saying what is missing.
+pub(crate) fn build() -> Result<Option<PathBuf>, Failed> {
+    foreign::debian_packages()?;
+    let missing = missing();
+    let (Some(toolchain), None) = (Toolchain::find(), &missing) else {
+        let text = format!(
+            "the firmware needs {} (Debian: packages rustc-web, cargo-web, rust-web-src, lld, clang, libclang-dev, \
+             cmake and ninja-build)",
+            missing.unwrap_or("the sources of the standard library")
+        );
+        if in_ci() {
+            return Err(Failed::new(text));
+        }
+        eprintln!("xtask: skipped: {text}; tests with the emulated chip will be skipped");
+        return Ok(None);
+    };
+    run(toolchain
+        .build(&root().join("firmware"), "core,alloc")
+        .args(["--release", "--locked"]))?;
+    let program = format!("no-std/{RISCV}/release/thingwire-qemu");
+    Ok(Some(target().join(program)))
+}
+
+/// The form of its sources, and that it builds.
+pub(crate) fn check() -> Result<(), Failed> {
+    run(cargo()
+        .current_dir(root().join("firmware"))
+        .args(["fmt", "--all", "--check"]))?;
+    build().map(drop)
+}
+
+fn missing() -> Option<&'static str> {
+    TOOLS.iter().copied().find(|program| !on_path(program))
+}
