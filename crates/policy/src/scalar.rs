@@ -1,7 +1,8 @@
 //! Values that condition operators compare: numbers, dates, addresses, bytes (`C-35`).
 
+use alloc::string::String;
 use alloc::vec::Vec;
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// A decimal number. (What `f64` would also read, such as `inf` or `nan`, is none.)
 pub(crate) fn number(text: &str) -> Option<f64> {
@@ -203,6 +204,18 @@ impl IpRange {
         })
     }
 
+    /// The range as it should have been written, if it has bits set that do not count.
+    pub(crate) fn without_host_bits(&self) -> Option<String> {
+        let network = bits(self.network) & self.mask;
+        let address: IpAddr = match self.network {
+            IpAddr::V4(_) => Ipv4Addr::from_bits(u32::try_from(network).ok()?).into(),
+            IpAddr::V6(_) => Ipv6Addr::from_bits(network).into(),
+        };
+        let width = if self.network.is_ipv4() { 32_u32 } else { 128 };
+        let length = width.saturating_sub(self.mask.trailing_zeros());
+        (address != self.network).then(|| alloc::format!("{address}/{length}"))
+    }
+
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         address.is_ipv4() == self.network.is_ipv4()
             && bits(address) & self.mask == bits(self.network) & self.mask
@@ -219,6 +232,24 @@ fn bits(address: IpAddr) -> u128 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn host_bits_are_taken_off() {
+        let network = |text: &str| IpRange::parse(text).expect(text).without_host_bits();
+        for (range, expected) in [
+            ("192.0.2.7/24", Some("192.0.2.0/24")),
+            ("192.0.2.255/25", Some("192.0.2.128/25")),
+            ("10.1.2.3/0", Some("0.0.0.0/0")),
+            ("2001:db8::1/32", Some("2001:db8::/32")),
+            ("::1/0", Some("::/0")),
+            ("192.0.2.0/24", None),
+            ("192.0.2.7", None),
+            ("192.0.2.7/32", None),
+            ("2001:db8::1/128", None),
+        ] {
+            assert_eq!(network(range).as_deref(), expected, "{range}");
+        }
+    }
 
     #[test]
     fn dates() {

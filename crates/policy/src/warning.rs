@@ -4,10 +4,14 @@ use alloc::string::{String, ToString as _};
 use alloc::vec::Vec;
 use core::fmt;
 
+use thingwire_contract::Partition;
+
+use crate::condition::Test;
 use crate::document::Document;
 use crate::error::{OneLine, Position, Quoted};
 use crate::key::Key;
 use crate::pattern;
+use crate::scalar::IpRange;
 use crate::template::{Template, arn_fields};
 
 /// A probable mistake in a document that is valid. Prints as one line.
@@ -35,8 +39,9 @@ impl fmt::Display for Warning {
 }
 
 impl Document {
-    /// What looks wrong, given the cloud's region and account: resources of another region or account, left
-    /// placeholders included (`C-50`), and variables that AWS IoT does not have (`C-45`).
+    /// What looks wrong, given the cloud's region and account: resources of another partition, service, region or
+    /// account, left placeholders included (`C-50`), variables that AWS IoT does not have (`C-45`), and address
+    /// ranges with bits set that do not count.
     #[must_use]
     pub fn warnings(&self, region: &str, account: &str) -> Vec<Warning> {
         let mut warnings = Vec::new();
@@ -49,28 +54,34 @@ impl Document {
                         text,
                     });
                 };
-                if let [_, _, _, of_region, of_account, _] =
+                if let [_, partition, service, of_region, of_account, _] =
                     arn_fields(&resource.template.text).as_slice()
                 {
-                    other(of_region, region, "region")
-                        .into_iter()
-                        .for_each(&mut warn);
-                    other(of_account, account, "account")
-                        .into_iter()
-                        .for_each(&mut warn);
+                    let own_partition = Partition::of_region(region).name();
+                    [
+                        other(partition, own_partition, "partition"),
+                        other(service, "iot", "service"),
+                        other(of_region, region, "region"),
+                        other(of_account, account, "account"),
+                    ]
+                    .into_iter()
+                    .flatten()
+                    .for_each(&mut warn);
                 }
                 unknown_variables(&resource.template).for_each(&mut warn);
             }
-            for value in statement
-                .conditions
-                .iter()
-                .flat_map(|condition| &condition.values)
-            {
-                warnings.extend(unknown_variables(&value.template).map(|text| Warning {
-                    position: value.position,
-                    path: value.path.clone(),
-                    text,
-                }));
+            for condition in &statement.conditions {
+                for value in &condition.values {
+                    let warning = |text| Warning {
+                        position: value.position,
+                        path: value.path.clone(),
+                        text,
+                    };
+                    warnings.extend(unknown_variables(&value.template).map(warning));
+                    if condition.operator.test == Test::IpAddress {
+                        warnings.extend(host_bits(&value.template.text).map(warning));
+                    }
+                }
             }
         }
         warnings
@@ -87,6 +98,15 @@ fn other(found: &str, own: &str, what: &str) -> Option<String> {
             Quoted(own)
         )
     })
+}
+
+fn host_bits(range: &str) -> Option<String> {
+    let network = IpRange::parse(range)?.without_host_bits()?;
+    Some(alloc::format!(
+        "the range {} has bits set behind its length; it is read as {}",
+        Quoted(range),
+        Quoted(&network)
+    ))
 }
 
 fn unknown_variables(template: &Template) -> impl Iterator<Item = String> {
