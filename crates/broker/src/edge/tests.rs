@@ -378,6 +378,9 @@ async fn a_peer_that_takes_no_bytes_does_not_hold_a_closing_connection() {
     }
     broker.shutdown().await;
     let began = Instant::now();
-    (&mut client.task).await.unwrap();
+    timeout(Duration::from_secs(60), &mut client.task)
+        .await
+        .expect("the task must end")
+        .unwrap();
     assert_eq!(began.elapsed(), broker.config().close_timeout);
 }
