@@ -5,9 +5,10 @@ use std::fs;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use thingwire_broker::{Action, Authorize, Client, Decision};
+use thingwire_broker::{Action, Authorize, Broker, Client, Config, Decision, Peer, Silent, edge};
 use thingwire_store::RedbStore;
 use thingwire_store::faults::Disk;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
 use super::Recording;
 use crate::authorize::{Authorizer, PLAINTEXT_PRINCIPAL};
@@ -94,4 +95,66 @@ fn a_record_grows() {
     }
     assert_eq!(lines(&path).len(), 2);
     assert!(Recording::open(folder.path(), authorizer()).is_err());
+}
+
+/// Everything that came until `end` bytes are there.
+async fn read(stream: &mut DuplexStream, end: usize) -> Vec<u8> {
+    let mut bytes = vec![0; end];
+    stream.read_exact(&mut bytes).await.expect("an answer");
+    bytes
+}
+
+/// `C-12`, `C-13`: a whole visit. What is asked is on record; UNSUBSCRIBE, PINGREQ and DISCONNECT ask nothing.
+#[tokio::test]
+async fn a_visit_asks_policies_for_these_packets_only() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("record.jsonl");
+    let recording = Recording::open(&path, authorizer()).expect("a record");
+    let broker = Broker::start(
+        Config::default(),
+        None,
+        Arc::new(recording),
+        Arc::new(Silent),
+    )
+    .expect("a broker");
+    let (mut near, far) = tokio::io::duplex(4096);
+    let peer = Peer {
+        principal: PLAINTEXT_PRINCIPAL.into(),
+        address: "127.0.0.1:1".parse().expect("an address"),
+        server_name: None,
+    };
+    let served = tokio::spawn(async move { edge::serve(&broker, far, peer).await });
+    for (packet, answer) in [
+        // CONNECT, client id `c`, clean session
+        (
+            &b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01c"[..],
+            &b"\x20\x02\x00\x00"[..],
+        ),
+        // SUBSCRIBE `a`, QoS 0
+        (b"\x82\x06\x00\x01\x00\x01a\x00", b"\x90\x03\x00\x01\x00"),
+        // PUBLISH `a`, QoS 0: comes back
+        (b"\x30\x03\x00\x01a", b"\x30\x03\x00\x01a"),
+        // PINGREQ
+        (b"\xc0\x00", b"\xd0\x00"),
+        // UNSUBSCRIBE `a`
+        (b"\xa2\x05\x00\x02\x00\x01a", b"\xb0\x02\x00\x02"),
+    ] {
+        near.write_all(packet).await.expect("sent");
+        assert_eq!(read(&mut near, answer.len()).await, answer);
+    }
+    near.write_all(b"\xe0\x00").await.expect("sent");
+    served.await.expect("served");
+    let asked: Vec<(Value, Value)> = lines(&path)
+        .into_iter()
+        .map(|line| (line["action"].clone(), line["resource"].clone()))
+        .collect();
+    assert_eq!(
+        asked,
+        [
+            (json!("iot:Connect"), json!("client/c")),
+            (json!("iot:Subscribe"), json!("topicfilter/a")),
+            (json!("iot:Publish"), json!("topic/a")),
+            (json!("iot:Receive"), json!("topic/a")),
+        ]
+    );
 }

@@ -84,7 +84,7 @@ async fn missing_context_values_are_named() {
     }
 }
 
-/// `C-55`, `C-10`: policies can be added and left out; a Deny wins wherever it comes from.
+/// `C-55`, `C-8`, `C-10`: policies can be added and left out; a Deny wins wherever it comes from.
 #[tokio::test]
 async fn policies_are_added_and_left_out() {
     let api = Api::new();
@@ -208,7 +208,7 @@ async fn the_broker_and_the_test_agree() {
     assert!(seen[0] > 20 && seen[1] > 20, "{seen:?}");
 }
 
-/// What has the wrong form or names what is not there.
+/// What has the wrong form or names what is not there; `C-9`: Cognito identities are not here yet, and say so.
 #[tokio::test]
 async fn wrong_questions_are_refused() {
     let api = Api::new();
