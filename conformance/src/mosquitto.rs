@@ -76,6 +76,11 @@ impl Mosquitto {
         self.program.id()
     }
 
+    /// The running program; it prints errors and warnings.
+    pub fn program(&mut self) -> &mut Program {
+        &mut self.program
+    }
+
     /// The authority that signed its certificate and that it trusts for clients.
     #[must_use]
     pub fn authority(&self) -> &Authority {

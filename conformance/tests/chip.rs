@@ -3,14 +3,19 @@
 //! What the chip says on its serial line is what a person with a board would read.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 use thingwire_chip::{MqttVersion, TlsVersions};
 use thingwire_conformance::{
-    Authority, Chip, ChipSettings, Cloud, Program, Relay, finish, http, kit_image, wait_until,
+    Authority, Chip, ChipSettings, Cloud, Mosquitto, MosquittoSettings, Program, Relay, finish,
+    http, kit_image, wait_until,
 };
+use thingwire_kit::{Existing, KitFiles, Manifest, PrivateKeyPem};
 
 /// The policy of the seed, with its placeholders.
 const SEED_POLICY: &str = include_str!("scenarios/seed-policy.json");
@@ -229,6 +234,119 @@ fn a_chip_is_disconnected_when_its_certificate_is_deactivated_and_comes_back_a_2
     serial.wait_for_line("is it registered and ACTIVE?", STEP);
     set_status(&cloud, "ACTIVE");
     serial.wait_for_line("connected, session kept: true", STEP);
+}
+
+/// A kit for mosquitto: its own roots, or those of somebody else.
+fn mosquitto_kit(mosquitto: &Mosquitto, folder: &Path, roots: &Authority) {
+    let identity = mosquitto.authority().client("esp32-abroad");
+    let (region, account) = ("us-east-1", "123456789012");
+    let files = KitFiles {
+        manifest: Manifest::new(
+            "localhost",
+            mosquitto.tls_port,
+            "esp32-abroad",
+            region,
+            account,
+        ),
+        root_ca_pem: roots.pem().to_owned(),
+        certificate_pem: identity.certificate,
+        private_key_pem: PrivateKeyPem::new(identity.key),
+    };
+    files.write(folder, Existing::Keep).expect("a kit");
+}
+
+#[test]
+fn a_chip_talks_to_mosquitto_in_both_versions() {
+    for (mqtt, tls) in [
+        (MqttVersion::V311, TlsVersions::Only13),
+        (MqttVersion::V5, TlsVersions::Only12),
+    ] {
+        let Some(mosquitto) = Mosquitto::start(MosquittoSettings::default()) else {
+            return;
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        mosquitto_kit(&mosquitto, folder.path(), mosquitto.authority());
+        let settings = ChipSettings {
+            mqtt,
+            tls,
+            ..ChipSettings::default()
+        };
+        let Some(mut chip) = Chip::boot(folder.path(), settings) else {
+            return;
+        };
+        chip.program()
+            .wait_for_line("connected, session kept", STEP);
+        let port = mosquitto.port.to_string();
+        let mut hear = Command::new("mosquitto_sub");
+        hear.args(["-p", &port, "-q", "1", "-C", "2", "-t", "esp32/pub"]);
+        let heard = finish(&mut hear, STEP).success();
+        assert!(
+            heard == "tick\ntock\n" || heard == "tock\ntick\n",
+            "{heard}"
+        );
+        let mut say = Command::new("mosquitto_pub");
+        say.args([
+            "-p",
+            &port,
+            "-q",
+            "1",
+            "-t",
+            "esp32/sub",
+            "-m",
+            "from abroad",
+        ]);
+        let _ = finish(&mut say, STEP).success();
+        chip.program().wait_for_line("esp32/sub: from abroad", STEP);
+    }
+}
+
+#[test]
+fn a_server_that_is_refused_hears_why() {
+    for tls in [TlsVersions::Only12, TlsVersions::Only13] {
+        let Some(mut mosquitto) = Mosquitto::start(MosquittoSettings::default()) else {
+            return;
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        mosquitto_kit(&mosquitto, folder.path(), &Authority::new("another root"));
+        let settings = ChipSettings {
+            tls,
+            ..ChipSettings::default()
+        };
+        let Some(mut chip) = Chip::boot(folder.path(), settings) else {
+            return;
+        };
+        chip.program()
+            .wait_for_line("no root of the kit signed it", STEP);
+        mosquitto.program().wait_for_line("alert unknown ca", STEP);
+    }
+}
+
+#[test]
+fn a_chip_says_when_what_answers_does_not_speak_tls() {
+    let Some(mosquitto) = Mosquitto::start(MosquittoSettings::default()) else {
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    mosquitto_kit(&mosquitto, folder.path(), mosquitto.authority());
+    let web = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let settings = ChipSettings {
+        port: Some(web.local_addr().expect("an address").port()),
+        ..ChipSettings::default()
+    };
+    let Some(mut chip) = Chip::boot(folder.path(), settings) else {
+        return;
+    };
+    let (mut peer, _) = web.accept().expect("the chip");
+    peer.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        .expect("written");
+    chip.program().wait_for_line(
+        "TLS failed (what answers on this port does not speak TLS)",
+        STEP,
+    );
+    // Nobody there at all.
+    drop((peer, web));
+    chip.program()
+        .wait_for_line("nobody answers at the endpoint", STEP);
 }
 
 /// A chip that cannot start says why and ends, with nothing sent.
