@@ -22,6 +22,9 @@ use crate::resource::Kind;
 
 pub use views::{View, views};
 
+/// States that one walk may visit; a pair of policies of 2048 characters has some thousands.
+const STATES: usize = 20_000;
+
 /// What differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -141,7 +144,8 @@ impl Comparison {
         if let Some(known) = self.walks.get(&key) {
             return known.clone();
         }
-        let Exploration { found, complete } = explore(&patterns, &view.context.arn_prefix(), kind);
+        let Exploration { found, complete } =
+            explore(&patterns, &view.context.arn_prefix(), kind, STATES);
         self.incomplete |= !complete;
         let resources: Vec<String> = found.into_iter().map(|found| found.resource).collect();
         self.walks.insert(key, resources.clone());

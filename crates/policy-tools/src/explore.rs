@@ -8,13 +8,12 @@
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::glob::{Glob, Token};
 use crate::resource::Kind;
 
-/// States that a walk may visit; a pair of policies of 2048 characters has some thousands.
-const STATES: usize = 20_000;
 /// Longest topic and topic filter, in bytes; also the longest text that is walked.
 const BYTES: usize = 256;
 
@@ -37,9 +36,9 @@ pub struct Found {
 }
 
 /// Walks. The patterns are those of whole ARNs with their variables replaced; `arn_prefix` is the beginning of the
-/// cloud's own.
+/// cloud's own; at most `states` states are visited.
 #[must_use]
-pub fn explore(patterns: &[Glob], arn_prefix: &str, kind: Kind) -> Exploration {
+pub fn explore(patterns: &[Glob], arn_prefix: &str, kind: Kind, states: usize) -> Exploration {
     let automaton = Automaton::new(patterns);
     let mut start = automaton.start();
     for character in arn_prefix.chars().chain(kind.prefix().chars()) {
@@ -91,7 +90,7 @@ pub fn explore(patterns: &[Glob], arn_prefix: &str, kind: Kind) -> Exploration {
             if !seen.insert((next.clone(), next_shape)) {
                 continue;
             }
-            if nodes.len() >= STATES {
+            if nodes.len() >= states {
                 complete = false;
                 continue;
             }
@@ -198,9 +197,7 @@ impl<'p> Automaton<'p> {
     }
 
     fn empty(&self) -> State {
-        let mut state = State::new();
-        state.resize(self.tokens.len().div_ceil(64), 0);
-        state
+        vec![0; self.tokens.len().div_ceil(64)]
     }
 
     fn start(&self) -> State {
@@ -318,7 +315,7 @@ mod tests {
                 })
             })
             .collect();
-        let exploration = explore(&globs, PREFIX, kind);
+        let exploration = explore(&globs, PREFIX, kind, 1_000);
         assert!(exploration.complete);
         exploration
             .found
@@ -393,6 +390,6 @@ mod tests {
             .chars()
             .map(|character| Glob::parse(&alloc::format!("*{character}*")))
             .collect();
-        assert!(!explore(&globs, PREFIX, Kind::Client).complete);
+        assert!(!explore(&globs, PREFIX, Kind::Client, 1_000).complete);
     }
 }

@@ -99,6 +99,29 @@ pub fn draw(explained: &Explained, who: &str, palette: &Palette) -> String {
             );
         }
     }
+    if let Some(view) = explained
+        .nearest
+        .and_then(|nearest| explained.statements.get(nearest))
+    {
+        let what = match view.verdict {
+            Verdict::Unresolved {
+                would_match: true, ..
+            } => Some("its variable had a value"),
+            Verdict::Condition { .. } => Some("its condition held"),
+            _ => None,
+        };
+        if let Some(what) = what {
+            line(&mut text, "");
+            line(
+                &mut text,
+                &format!(
+                    "  statement {} of policy {} would allow it if {what}",
+                    view.number,
+                    one_line(&view.policy)
+                ),
+            );
+        }
+    }
     cure(&mut text, &explained.cure, palette);
     text
 }

@@ -2,14 +2,17 @@
 //! (`TW-P020` to `TW-P024`, `TW-P027`).
 
 use alloc::borrow::ToOwned as _;
+use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::ToString as _;
+use alloc::rc::Rc;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use thingwire_policy::{Action, Effect};
 
 use super::model::{self, Model};
 use super::{Linter, rules};
+use crate::explore::Found;
 use crate::glob::{Glob, Token};
 use crate::policy::{Part, StatementPart};
 use crate::resource::Kind;
@@ -17,6 +20,7 @@ use crate::resource::Kind;
 impl Linter<'_> {
     pub(super) fn access(&mut self) {
         let model = model::of(self.statements);
+        let walks = walks(&model);
         for (index, (statement, own)) in self.statements.iter().zip(&model).enumerate() {
             if own.effect == Effect::Allow {
                 self.permissive(statement, own);
@@ -34,7 +38,7 @@ impl Linter<'_> {
                     );
                 }
             }
-            self.reachable(&model, index, statement, own);
+            self.reachable(&model, &walks, index, statement, own);
         }
     }
 
@@ -93,7 +97,14 @@ impl Linter<'_> {
     }
 
     /// `TW-P020`, `TW-P021`
-    fn reachable(&mut self, model: &[Model], index: usize, statement: &StatementPart, own: &Model) {
+    fn reachable(
+        &mut self,
+        model: &[Model],
+        walks: &BTreeMap<Action, Walk>,
+        index: usize,
+        statement: &StatementPart,
+        own: &Model,
+    ) {
         if self.findings.iter().any(|finding| {
             finding.rule.severity == super::Severity::Error
                 && finding.path.starts_with(&statement.path)
@@ -105,12 +116,10 @@ impl Linter<'_> {
         let mut decided = false;
         let mut by_other = true;
         for action in &own.actions {
-            let patterns: Vec<Glob> = model
-                .iter()
-                .filter(|statement| statement.speaks_of(*action))
-                .flat_map(|statement| statement.resources.iter().cloned())
-                .collect();
-            for found in model::walk(&patterns, *action) {
+            let Some(walk) = walks.get(action) else {
+                return;
+            };
+            for found in walk.iter() {
                 if !own.matches(&found.resource) {
                     continue;
                 }
@@ -160,6 +169,41 @@ impl Linter<'_> {
             );
         }
     }
+}
+
+/// Resources that bring about every combination of patterns.
+type Walk = Rc<Vec<Found>>;
+
+/// For each action that some statement is about, resources for every combination of patterns; an action with too
+/// many of them has none.
+fn walks(model: &[Model]) -> BTreeMap<Action, Walk> {
+    let mut walks = BTreeMap::new();
+    // Statements about `iot:*` ask the same for every action of a kind.
+    let mut known: BTreeMap<(Kind, Vec<String>), Option<Walk>> = BTreeMap::new();
+    for action in Action::ALL {
+        let about: Vec<&Model> = model
+            .iter()
+            .filter(|statement| statement.speaks_of(action))
+            .collect();
+        if about.is_empty() {
+            continue;
+        }
+        let patterns: Vec<Glob> = about
+            .iter()
+            .flat_map(|statement| statement.resources.iter().cloned())
+            .collect();
+        let key = (
+            Kind::of(action),
+            patterns.iter().map(ToString::to_string).collect(),
+        );
+        let walk = known
+            .entry(key)
+            .or_insert_with(|| model::walk(&patterns, action).map(Rc::new));
+        if let Some(walk) = walk {
+            walks.insert(action, Rc::clone(walk));
+        }
+    }
+    walks
 }
 
 /// Whether a pattern begins with this text and a `*` right behind it.

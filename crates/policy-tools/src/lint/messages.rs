@@ -43,12 +43,11 @@ impl Linter<'_> {
             let Some(topics) = model::delivered(&glob) else {
                 continue;
             };
-            let received = model::walk(
-                &with_allowed(&topics, model, Action::Receive),
-                Action::Receive,
-            )
-            .iter()
-            .any(|found| {
+            let patterns = with_allowed(&topics, model, Action::Receive);
+            let Some(walked) = model::walk(&patterns, Action::Receive) else {
+                continue;
+            };
+            let received = walked.iter().any(|found| {
                 found.matching.contains(&0) && model::could(model, Action::Receive, &found.resource)
             });
             if !received {
@@ -90,7 +89,10 @@ impl Linter<'_> {
             }
             let mut patterns = Vec::from([glob.clone()]);
             patterns.extend(subscribable.iter().cloned());
-            let reached = model::walk(&patterns, Action::Receive)
+            let Some(walked) = model::walk(&patterns, Action::Receive) else {
+                continue;
+            };
+            let reached = walked
                 .iter()
                 .any(|found| found.matching.contains(&0) && found.matching.len() > 1);
             if !reached {
@@ -114,10 +116,10 @@ impl Linter<'_> {
             let Some(topics) = model::delivered(&glob) else {
                 continue;
             };
-            let walked = model::walk(
-                &with_allowed(&topics, model, Action::Receive),
-                Action::Receive,
-            );
+            let patterns = with_allowed(&topics, model, Action::Receive);
+            let Some(walked) = model::walk(&patterns, Action::Receive) else {
+                continue;
+            };
             let leak = walked
                 .iter()
                 .filter(|found| found.matching.contains(&0))
@@ -159,7 +161,11 @@ impl Linter<'_> {
                     let request =
                         Glob::parse(&format!("topic/$aws/things/*/shadow{name}/{operation}"));
                     let walked = model::walk(&[glob.clone(), request], Action::Publish);
-                    let Some(found) = walked.iter().find(|found| found.matching.len() == 2) else {
+                    let Some(found) = walked
+                        .iter()
+                        .flatten()
+                        .find(|found| found.matching.len() == 2)
+                    else {
                         continue;
                     };
                     let topic = found.resource.strip_prefix("topic/").unwrap_or_default();

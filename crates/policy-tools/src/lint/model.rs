@@ -164,9 +164,13 @@ pub(super) fn filters(topic: &str) -> Vec<String> {
     filters
 }
 
-/// Resources that bring about every combination of these patterns, for an action.
-pub(super) fn walk(patterns: &[Glob], action: Action) -> Vec<Found> {
-    explore::explore(patterns, "", Kind::of(action)).found
+/// States that one walk may visit. There are many walks, and a policy that needs more is not judged by them.
+const STATES: usize = 2_000;
+
+/// Resources that bring about every combination of these patterns, for an action; `None` if there are too many.
+pub(super) fn walk(patterns: &[Glob], action: Action) -> Option<Vec<Found>> {
+    let exploration = explore::explore(patterns, "", Kind::of(action), STATES);
+    exploration.complete.then_some(exploration.found)
 }
 
 /// The topics that subscriptions under a `topicfilter/` pattern may deliver, as a `topic/` pattern.
