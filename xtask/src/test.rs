@@ -2,13 +2,13 @@
 
 use crate::firmware;
 use crate::foreign;
-use crate::run::{Failed, cargo, output, run, target};
+use crate::run::{Failed, cargo, in_ci, output, run, target};
 
 /// Sets up the foreign programs, builds the firmware for the emulated chip and the program the conformance tests
 /// start, runs all tests.
 ///
 /// `arguments` go to the test runner as they are (`-p thingwire-mqtt`, a test's name, …). The runner's
-/// summary is the last thing printed.
+/// summary is the last thing it prints.
 pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     let foreign = foreign::prepare()?;
     let packages = arguments
@@ -29,10 +29,11 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
 
     let nextest = output(cargo().args(["nextest", "--version"])).is_some();
     let mut tests = cargo();
+    let mut documentation = Ok(());
     if nextest {
         if arguments.is_empty() {
             // nextest leaves out the examples in documentation.
-            run_doc_tests()?;
+            documentation = run(cargo().args(["test", "--workspace", "--doc", "--quiet"]));
         }
         tests.args(["nextest", "run"]);
     } else {
@@ -41,6 +42,9 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     }
     if !packages {
         tests.arg("--workspace");
+    }
+    if in_ci() {
+        tests.arg("--no-fail-fast");
     }
     tests.args(arguments);
     let program = format!("thingwire{}", std::env::consts::EXE_SUFFIX);
@@ -51,9 +55,6 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     if let Some(bin) = foreign.bin {
         tests.env("THINGWIRE_FOREIGN", bin);
     }
-    run(&mut tests)
-}
-
-fn run_doc_tests() -> Result<(), Failed> {
-    run(cargo().args(["test", "--workspace", "--doc", "--quiet"]))
+    // One failure does not hide another.
+    run(&mut tests).and(documentation)
 }
