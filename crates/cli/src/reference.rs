@@ -150,19 +150,22 @@ impl Told {
                 payload: message.payload.to_vec(),
             },
             Event::Skipped { packet_len, .. } => Self::TooLong(*packet_len),
-            Event::Attempting { .. } | Event::Stopped | Event::InboxFull { .. } => return None,
+            _ => return None,
         })
     }
 }
 
+/// Whether it was the cloud's decision; everything else is the network's, or ours.
 fn is_refusal(why: &Why) -> bool {
     match why {
         Why::Failure(failure) => failure.kind == FailureKind::ClientCertificate,
         Why::Closed { .. } => true,
-        Why::Session(error) => matches!(
-            error,
-            SessionError::Refused(_) | SessionError::Disconnected(_)
-        ),
-        Why::ConnectTimeout | Why::WriteTimeout => false,
+        Why::Session(error) => {
+            matches!(
+                error,
+                SessionError::Refused(_) | SessionError::Disconnected(_)
+            )
+        }
+        _ => false,
     }
 }
