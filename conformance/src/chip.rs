@@ -32,6 +32,8 @@ pub struct ChipSettings {
     pub alpn: bool,
     /// Another port than the kit's.
     pub port: Option<u16>,
+    /// Whether its network leads nowhere: not even DHCP answers.
+    pub no_network: bool,
     /// What the chip's wall clock shows at its start, as `2040-01-01T00:00:00`; this computer's time if not given.
     pub date: Option<&'static str>,
 }
@@ -81,7 +83,12 @@ impl Chip {
             .args(["-M", "virt", "-m", "16M", "-bios", "none"])
             .args(["-nographic", "-monitor", "none", "-no-reboot", "-kernel"])
             .arg(firmware)
-            .args(["-device", "virtio-rng-device", "-netdev", "user,id=net"])
+            .args(["-device", "virtio-rng-device", "-netdev"])
+            .arg(if settings.no_network {
+                "hubport,id=net,hubid=0"
+            } else {
+                "user,id=net"
+            })
             .args(["-device", "virtio-net-device,netdev=net", "-device"])
             .arg(format!(
                 "loader,file={},addr={KIT_ADDRESS},force-raw=on",

@@ -349,6 +349,17 @@ fn a_chip_says_when_what_answers_does_not_speak_tls() {
         .wait_for_line("nobody answers at the endpoint", STEP);
 }
 
+#[test]
+fn a_chip_without_a_network_says_so_and_goes_on_trying() {
+    let (_cloud, kit) = seed();
+    let settings = ChipSettings {
+        no_network: true,
+        ..ChipSettings::default()
+    };
+    let words = "no network (the network has given no address); next try in";
+    refuses(&kit, settings, words);
+}
+
 /// A chip that cannot start says why and ends, with nothing sent.
 fn does_not_start(image: &[u8], settings: ChipSettings, words: &str) {
     let Some(mut chip) = Chip::boot_image(image, settings) else {

@@ -35,6 +35,7 @@ use application::ApplicationError;
 use console::say;
 use embassy_executor::{Executor, Spawner};
 use embassy_net::{Runner, Stack, StackResources};
+use embassy_time::{Duration, with_timeout};
 use embedded_alloc::LlffHeap;
 use entropy::Entropy;
 use network::Network;
@@ -48,6 +49,9 @@ use thingwire_firmware::{ChipPlatform, SocketBuffers, Tls, TlsConnector};
 
 /// Only TLS allocates. The largest block is a record of 16 KB.
 const HEAP: usize = 64 * 1024;
+
+/// How long the first address may take before the connection is tried without one.
+const FIRST_ADDRESS: Duration = Duration::from_secs(5);
 
 /// Status of qemu when the device cannot start, or its application ended.
 const ENDED: u8 = 1;
@@ -108,10 +112,15 @@ async fn start(spawner: Spawner) -> Result<Infallible, Ended> {
     static TLS: StaticCell<Tls<'static>> = StaticCell::new();
     let tls = TLS.init(Tls::new(entropy).map_err(|_| Ended::TlsTwice)?);
 
-    stack.wait_config_up().await;
-    if let Some(config) = stack.config_v4() {
-        let deepest = stack_depth::deepest();
-        say!("{date}; address {}; deepest stack {deepest} B", config.address);
+    // Afterwards the connector itself says that there is no address, and tries again.
+    let _ = with_timeout(FIRST_ADDRESS, stack.wait_config_up()).await;
+    let deepest = stack_depth::deepest();
+    match stack.config_v4() {
+        Some(config) => say!(
+            "{date}; address {}; deepest stack {deepest} B",
+            config.address
+        ),
+        None => say!("{date}; no address by DHCP yet; deepest stack {deepest} B"),
     }
 
     static RECEIVE: ConstStaticCell<[u8; 4096]> = ConstStaticCell::new([0; 4096]);

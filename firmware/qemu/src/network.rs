@@ -1,4 +1,6 @@
 //! embassy-net's driver for the machine's virtio network device.
+//!
+//! Nothing here waits: a device that takes no frames, because its network leads nowhere, must not stop the program.
 
 use core::task::Context;
 
@@ -11,8 +13,11 @@ use virtio_drivers::transport::mmio::MmioTransport;
 use crate::interrupts;
 use crate::virtio::{self, Memory};
 
-/// Frames under way in each direction.
+/// Places in each of the device's queues, and frames that may wait to be fetched by us.
 const QUEUE: usize = 8;
+
+/// Frames that may wait to be taken by the device; more than TCP's send buffer fills.
+const SENDING: usize = 4;
 
 /// An Ethernet frame without its checksum.
 const FRAME: usize = 1514;
@@ -25,8 +30,9 @@ type Device = VirtIONetRaw<Memory, MmioTransport<'static>, QUEUE>;
 
 static RECEIVE: ConstStaticCell<[Buffer; QUEUE]> =
     ConstStaticCell::new([[0; HEADER + FRAME]; QUEUE]);
+static SEND: ConstStaticCell<[Buffer; SENDING]> =
+    ConstStaticCell::new([[0; HEADER + FRAME]; SENDING]);
 static INCOMING: ConstStaticCell<[u8; FRAME]> = ConstStaticCell::new([0; FRAME]);
-static OUTGOING: ConstStaticCell<[u8; FRAME]> = ConstStaticCell::new([0; FRAME]);
 
 /// The network device.
 pub(crate) struct Network {
@@ -35,8 +41,19 @@ pub(crate) struct Network {
     receive: &'static mut [Buffer; QUEUE],
     /// Which buffer the device knows by which token.
     by_token: [usize; QUEUE],
+    /// The frame that the stack looks at.
     incoming: &'static mut [u8; FRAME],
-    outgoing: &'static mut [u8; FRAME],
+    send: &'static mut [Buffer; SENDING],
+    /// What of each buffer is lent to the device.
+    sending: [Option<Sending>; SENDING],
+}
+
+/// A frame that the device has not taken yet.
+#[derive(Clone, Copy)]
+struct Sending {
+    token: u16,
+    /// Header and frame, in bytes.
+    len: usize,
 }
 
 impl Network {
@@ -48,7 +65,8 @@ impl Network {
             receive: RECEIVE.take(),
             by_token: [0; QUEUE],
             incoming: INCOMING.take(),
-            outgoing: OUTGOING.take(),
+            send: SEND.take(),
+            sending: [None; SENDING],
         };
         for index in 0..QUEUE {
             network.lend(index)?;
@@ -72,11 +90,27 @@ impl Network {
         let index = *self.by_token.get(usize::from(token))?;
         let buffer = self.receive.get_mut(index)?;
         // SAFETY: this is the buffer that was lent under this token.
-        let (header, len) = unsafe { self.device.receive_complete(token, buffer) }.ok()?;
-        let frame = buffer.get(header..)?.get(..len)?;
-        self.incoming.get_mut(..len)?.copy_from_slice(frame);
+        let received = unsafe { self.device.receive_complete(token, buffer) };
+        let len = received.ok().and_then(|(header, len)| {
+            let frame = buffer.get(header..)?.get(..len)?;
+            self.incoming.get_mut(..len)?.copy_from_slice(frame);
+            Some(len)
+        });
         self.lend(index)?;
-        Some(len)
+        len
+    }
+
+    /// A buffer for a frame to send, once the device has taken what was in it.
+    fn free_buffer(&mut self) -> Option<usize> {
+        while let Some(token) = self.device.poll_transmit() {
+            let taken = |slot: &Option<Sending>| slot.is_some_and(|slot| slot.token == token);
+            let index = self.sending.iter().position(taken)?;
+            let len = self.sending.get_mut(index)?.take()?.len;
+            let lent = self.send.get(index)?.get(..len)?;
+            // SAFETY: this is what was lent under this token.
+            unsafe { self.device.transmit_complete(token, lent) }.ok()?;
+        }
+        self.sending.iter().position(Option::is_none)
     }
 }
 
@@ -85,20 +119,26 @@ impl Driver for Network {
     type TxToken<'a> = Outgoing<'a>;
 
     fn receive(&mut self, cx: &mut Context<'_>) -> Option<(Incoming<'_>, Outgoing<'_>)> {
-        // Registered before looking: a frame that comes in between wakes.
+        // Registered before looking: a frame that comes or goes in between wakes.
         interrupts::NETWORK.register(cx.waker());
+        // A frame is answered at once, so it is only fetched when an answer has room.
+        let index = self.free_buffer()?;
         let len = self.take_frame()?;
         let outgoing = Outgoing {
             device: &mut self.device,
-            buffer: self.outgoing,
+            buffer: self.send.get_mut(index)?,
+            sending: self.sending.get_mut(index)?,
         };
         Some((Incoming(self.incoming.get_mut(..len)?), outgoing))
     }
 
-    fn transmit(&mut self, _: &mut Context<'_>) -> Option<Outgoing<'_>> {
+    fn transmit(&mut self, cx: &mut Context<'_>) -> Option<Outgoing<'_>> {
+        interrupts::NETWORK.register(cx.waker());
+        let index = self.free_buffer()?;
         Some(Outgoing {
             device: &mut self.device,
-            buffer: self.outgoing,
+            buffer: self.send.get_mut(index)?,
+            sending: self.sending.get_mut(index)?,
         })
     }
 
@@ -109,7 +149,7 @@ impl Driver for Network {
     fn capabilities(&self) -> Capabilities {
         let mut capabilities = Capabilities::default();
         capabilities.max_transmission_unit = FRAME;
-        capabilities.max_burst_size = Some(QUEUE);
+        capabilities.max_burst_size = Some(SENDING);
         capabilities
     }
 
@@ -127,19 +167,25 @@ impl RxToken for Incoming<'_> {
     }
 }
 
-/// A frame that is to go.
+/// Room for a frame that is to go.
 pub(crate) struct Outgoing<'a> {
     device: &'a mut Device,
-    buffer: &'a mut [u8; FRAME],
+    buffer: &'a mut Buffer,
+    sending: &'a mut Option<Sending>,
 }
 
 impl TxToken for Outgoing<'_> {
+    /// A frame that the device does not take is lost, as on any network; TCP sends it again.
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, fill: F) -> R {
+        let header = self.device.fill_buffer_header(self.buffer).unwrap_or(0);
+        let end = header + len;
         // The stack keeps to the frame length it was told.
-        let frame = self.buffer.get_mut(..len).unwrap_or_default();
-        let result = fill(frame);
-        // A frame that is lost is sent again by TCP, as on any network. The device takes it at once.
-        let _ = self.device.send(frame);
+        let result = fill(self.buffer.get_mut(header..end).unwrap_or_default());
+        let lent = self.buffer.get(..end).unwrap_or_default();
+        // SAFETY: the buffer is static and not touched before the device gives it back.
+        if let Ok(token) = unsafe { self.device.transmit_begin(lent) } {
+            *self.sending = Some(Sending { token, len: end });
+        }
         result
     }
 }
