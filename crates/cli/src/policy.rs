@@ -51,13 +51,13 @@ to esp32/pub. `thing create` replaces REGION and ACCOUNT_ID by the cloud's own."
     /// Run expectations of policies like unit tests
     Test(test::Test),
     /// Why something is allowed or denied
-    Explain(explain::Explain),
+    Explain(Box<explain::Explain>),
     /// Find mistakes in policy documents
     Lint(lint::Lint),
     /// Make the least policy from the record of a run
     Generate(generate::Generate),
     /// What another version of a policy allows or denies
-    Diff(diff::Diff),
+    Diff(Box<diff::Diff>),
 }
 
 impl Policy {

@@ -1,6 +1,8 @@
-//! Conditions that do not compare what they seem to (`TW-P026`, `TW-P028`).
+//! Conditions that do not compare what they seem to (`TW-P026`, `TW-P028`, `TW-P029`).
 
 use alloc::format;
+use alloc::string::String;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Linter, rules};
 
@@ -43,6 +45,23 @@ impl Linter<'_> {
                     }
                 }
             }
+            if matches!(test, "IpAddress" | "NotIpAddress") {
+                for value in &condition.values {
+                    let Some(network) =
+                        network(&value.text).filter(|network| *network != value.text)
+                    else {
+                        continue;
+                    };
+                    let edit = self.edit(value, 0..value.text.len(), &network);
+                    self.add_at(
+                        &rules::HOST_BITS,
+                        value,
+                        format!("`{}` is read as `{network}`", value.text),
+                        format!("write `{network}`, or `/32` for one address"),
+                        edit,
+                    );
+                }
+            }
             if condition.key.eq_ignore_ascii_case("iot:ConnectAttributes")
                 && !is_set
                 && test != "Null"
@@ -63,4 +82,29 @@ impl Linter<'_> {
             }
         }
     }
+}
+
+/// The range that a text such as `192.0.2.7/24` stands for: `192.0.2.0/24`; `None` if it has no length.
+fn network(text: &str) -> Option<String> {
+    let (address, length) = text.split_once('/')?;
+    let length: u32 = length.parse().ok()?;
+    let network: IpAddr = match address.parse().ok()? {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX
+                .checked_shl(32_u32.checked_sub(length)?)
+                .unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & mask).into()
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX
+                .checked_shl(128_u32.checked_sub(length)?)
+                .unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+    };
+    // Another spelling of the same address is no mistake.
+    if address.parse() == Ok(network) {
+        return None;
+    }
+    Some(format!("{network}/{length}"))
 }

@@ -104,4 +104,6 @@ rules! {
         "an Allow with NotAction or NotResource allows everything it does not list (C-32)"
     SET_OPERATOR "TW-P028" "set-operator" Warning
         "iot:ConnectAttributes has several values; without ForAllValues or ForAnyValue the outcome depends on which come (C-34, C-37, C-38)"
+    HOST_BITS "TW-P029" "host-bits" Warning
+        "the bits behind a range's length do not count, so the range is wider than the address in it (C-35)"
 }

@@ -1,5 +1,7 @@
 //! Each rule by a document that breaks it and one that does not.
 
+mod documents;
+
 use std::println;
 
 use super::*;
@@ -82,68 +84,6 @@ fn the_sketchs_policy_has_only_its_placeholders() {
         "nothing else changed"
     );
     assert_eq!(lint(&mended, &own()), []);
-}
-
-#[test]
-fn what_is_no_policy() {
-    // C-1, C-2
-    let findings = lint("{\n  \"Version\": \"2008-10-17\"}", &own());
-    assert_eq!(findings[0].rule.id, "TW-P001");
-    assert_eq!(
-        (findings[0].position.line, findings[0].position.column),
-        (2, 14)
-    );
-    let with_mark = format!("\u{feff}{}", document(&allow("Publish", "@topic/a")));
-    assert_eq!(lint(&with_mark, &own())[0].rule.id, "TW-P001");
-    let (mended, _) = fix(&with_mark, &own());
-    assert_eq!(
-        mended,
-        document(&allow("Publish", "@topic/a")),
-        "the mark is taken off"
-    );
-}
-
-#[test]
-fn no_text_makes_it_fail() {
-    let text = document(&all(&[
-        allow("Subscribe", "@topicfilter/ä/+"),
-        deny("Receive", "@topic/${iot:ClientId}"),
-    ]));
-    for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
-        let findings = lint(&text[..end], &own());
-        assert_eq!(findings[0].rule.id, "TW-P001", "{end}");
-    }
-    for text in [
-        "",
-        "[",
-        "null",
-        &"[".repeat(10_000),
-        &"{\"a\":".repeat(10_000),
-    ] {
-        let findings = lint(text, &own());
-        assert!(findings.iter().any(|finding| finding.rule.id == "TW-P001"));
-    }
-}
-
-#[test]
-fn too_long_with_the_count_and_still_looked_at() {
-    // C-3
-    let resources: Vec<String> = (0..60).map(|n| format!("\"@topic/{n}\"")).collect();
-    let text = document(&format!(
-        r#"{{"Effect": "Allow", "Action": "iot:Publish", "Resource": [{}, "@topicfilter/x"]}}"#,
-        resources.join(", ")
-    ));
-    let findings = lint(&text, &own());
-    let characters = text.chars().filter(|c| !c.is_whitespace()).count();
-    assert_eq!(findings[0].rule.id, "TW-P002");
-    assert!(
-        findings[0]
-            .message
-            .starts_with(&format!("{characters} characters")),
-        "{}",
-        findings[0].message
-    );
-    assert!(findings.iter().any(|finding| finding.rule.id == "TW-P008"));
 }
 
 #[test]
@@ -523,15 +463,37 @@ fn conditions() {
 }
 
 #[test]
-fn a_text_with_escapes_is_not_edited_blindly() {
-    let text = document(&allow("Publish", "@topicfilter\\/a"));
-    let findings = lint(&text, &own());
-    assert_eq!((findings[0].rule.id, &findings[0].edit), ("TW-P008", &None));
+fn host_bits() {
+    // C-35
+    let with = |range: &str| {
+        document(&format!(
+            r#"{{"Effect": "Allow", "Action": "iot:Connect", "Resource": "@client/a", "Condition": {{"IpAddress": {{"aws:SourceIp": "{range}"}}}}}}"#
+        ))
+    };
+    for (range, network) in [
+        ("192.0.2.7/24", Some("192.0.2.0/24")),
+        ("192.0.2.7/0", Some("0.0.0.0/0")),
+        ("2001:db8::1/32", Some("2001:db8::/32")),
+        ("192.0.2.7/32", None),
+        ("192.0.2.7", None),
+        ("2001:DB8:0::/32", None),
+    ] {
+        let findings = lint(&with(range), &own());
+        let ids: Vec<_> = findings.iter().map(|finding| finding.rule.id).collect();
+        assert_eq!(
+            ids,
+            network.map(|_| "TW-P029").into_iter().collect::<Vec<_>>(),
+            "{range}"
+        );
+        if let Some(network) = network {
+            assert_eq!(fix(&with(range), &own()).0, with(network));
+        }
+    }
 }
 
 #[test]
 fn every_rule_has_a_test_here() {
-    let source = include_str!("tests.rs");
+    let source = concat!(include_str!("tests.rs"), include_str!("tests/documents.rs"));
     for rule in RULES {
         assert!(source.contains(&format!("\"{}\"", rule.id)), "{}", rule.id);
     }
