@@ -56,6 +56,30 @@ fn the_sketch_as_its_author_means_it() {
     );
 }
 
+/// The examples of the documentation are files that can be read, and both long ones say the same.
+#[test]
+fn the_documentation_is_true() {
+    let documentation = include_str!("../../../../docs/policy-expectations.md");
+    let blocks = |start: &str| {
+        documentation
+            .split(start)
+            .skip(1)
+            .filter_map(|rest| rest.split("```").next())
+            .map(|text| Suite::parse(text).unwrap_or_else(|error| panic!("{error}: {text}")))
+            .collect::<Vec<_>>()
+    };
+    let (lines, json) = (blocks("```expect\n"), blocks("```json\n"));
+    assert_eq!((lines.len(), json.len()), (2, 1));
+    assert_eq!(lines[1].policies, json[0].policies);
+    assert_eq!(lines[1].devices[0].things, json[0].devices[0].things);
+    let resources = |suite: &Suite| {
+        let of = suite.expectations.iter();
+        of.map(|one| (one.expected, one.action, one.resource.clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(resources(&lines[1]), resources(&json[0]));
+}
+
 #[test]
 fn what_differs_is_named_with_its_reason() {
     let report = run(

@@ -492,6 +492,21 @@ fn host_bits() {
 }
 
 #[test]
+fn the_documentation_has_every_rule() {
+    let documentation = include_str!("../../../../docs/policy-lint.md");
+    for rule in RULES {
+        let row = format!(
+            "| {} | {} | {} | {} |",
+            rule.id,
+            rule.severity.name(),
+            rule.name,
+            rule.reason
+        );
+        assert!(documentation.contains(&row), "{row}");
+    }
+}
+
+#[test]
 fn every_rule_has_a_test_here() {
     let source = concat!(include_str!("tests.rs"), include_str!("tests/documents.rs"));
     for rule in RULES {
