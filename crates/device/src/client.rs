@@ -6,12 +6,14 @@
 use core::cell::RefCell;
 use core::task::{Poll, Waker};
 
-use thingwire_mqtt::client::{Counters, Session, SubscribeError as SessionSubscribeError};
+use thingwire_mqtt::client::{Session, SubscribeError as SessionSubscribeError};
 
-use crate::inbox::Inbox;
-use crate::limits::{check_client_id, check_filters};
+use crate::inbox::{HEADER, Inbox};
+use crate::limits::{check_client_id, check_filters, check_subscriptions};
+use crate::refusal::Refusals;
+use crate::supervise::{Input, Phase};
 use crate::wakers::Wakers;
-use crate::{Backoff, Buffers, Config, ConfigError, Version};
+use crate::{Backoff, Buffers, Config, ConfigError, Millis, Statistics, Version};
 
 /// The shortest receive buffer: a SUBACK of MQTT 5 for eight filters, with room for a reason string.
 const SMALLEST_RECEIVE_BUFFER: usize = 64;
@@ -30,15 +32,24 @@ pub struct Client<'b> {
     pub(crate) connect_limit: u64,
 }
 
+/// What is not lent fits into a kilobyte on a chip; the rest of the two that a device may spend are the
+/// driver's future.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<Client<'_>>() <= 1_024, "the client has grown");
+
 /// What the application changes and the driver acts upon.
 pub(crate) struct State<'b> {
     pub(crate) session: Session<'b>,
     pub(crate) inbox: Inbox<'b>,
     pub(crate) statistics: Statistics,
+    pub(crate) refusals: Refusals,
+    pub(crate) phase: Phase,
+    /// When the driver last looked at the clock.
+    pub(crate) now: Millis,
+    /// QoS 1 messages of this connection that did not fit into the inbox and are still the server's.
+    pub(crate) unfetched: u32,
     /// The application wants to go.
     pub(crate) stopping: bool,
-    /// The driver has returned because of that.
-    pub(crate) stopped: bool,
     /// There may be something to send.
     kicked: bool,
     driver: Option<Waker>,
@@ -51,28 +62,13 @@ pub(crate) struct Wire<'b> {
     pub(crate) write: &'b mut [u8],
 }
 
-/// What happened since the client was made. Numbers only ever grow, and stop at their maximum.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Statistics {
-    /// Connections that were begun.
-    pub attempts: u32,
-    /// CONNACKs with success.
-    pub connects: u32,
-    /// Messages received.
-    pub messages: u32,
-    /// Messages that did not fit into the inbox.
-    pub inbox_full: u32,
-    /// What the session counted.
-    pub session: Counters,
-}
-
 impl<'b> Client<'b> {
     /// A client that has not been connected. Its subscriptions are already taken in.
     ///
     /// # Errors
     /// [`ConfigError`] says what does not fit.
     pub fn new(config: Config<'b>, buffers: Buffers<'b>) -> Result<Self, ConfigError> {
-        let options = config.connect;
+        let mut options = config.connect;
         check_client_id(options.client_id).map_err(ConfigError::Limit)?;
         if options.client_id.is_empty() && !options.clean_start && options.version == Version::V311
         {
@@ -84,6 +80,15 @@ impl<'b> Client<'b> {
                 needed: SMALLEST_RECEIVE_BUFFER,
                 len,
             });
+        }
+        if !buffers.inbox.is_empty() && options.receive_maximum == u16::MAX {
+            // So many messages of the greatest length surely fit.
+            let fit = buffers
+                .inbox
+                .len()
+                .checked_div(len.saturating_add(HEADER))
+                .unwrap_or_default();
+            options.receive_maximum = u16::try_from(fit).unwrap_or(u16::MAX).max(1);
         }
         let mut session = Session::new(options, buffers.session, len);
         let needed = session
@@ -98,10 +103,13 @@ impl<'b> Client<'b> {
         Ok(Self {
             state: RefCell::new(State {
                 session,
-                inbox: Inbox::new(buffers.inbox),
+                inbox: Inbox::new(buffers.inbox, config.overflow),
                 statistics: Statistics::default(),
+                refusals: Refusals::default(),
+                phase: Phase::Idle,
+                now: Millis(0),
+                unfetched: 0,
                 stopping: false,
-                stopped: false,
                 kicked: false,
                 driver: None,
                 application: Wakers::default(),
@@ -119,6 +127,12 @@ impl<'b> Client<'b> {
     #[must_use]
     pub fn is_connected(&self) -> bool {
         self.state.borrow().session.is_connected()
+    }
+
+    /// Where it stands.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        self.state.borrow().phase
     }
 
     /// Waits until the client is connected; ready at once if it is.
@@ -151,12 +165,18 @@ impl<'b> Client<'b> {
         self.state.borrow_mut().session.inject(fault);
     }
 
-    /// What happened so far.
+    /// What happened so far, and how things stand.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
         let state = self.state.borrow();
+        let (inbox_messages, inbox_bytes) = state.inbox.fill();
         Statistics {
             session: state.session.counters(),
+            inbox_dropped: state.inbox.dropped,
+            inbox_messages,
+            inbox_bytes,
+            session_free: state.session.free(),
+            round_trip: state.session.round_trip(),
             ..state.statistics
         }
     }
@@ -191,6 +211,22 @@ impl<'b> Client<'b> {
 }
 
 impl State<'_> {
+    /// Moves to the next phase, which it answers.
+    pub(crate) fn step(&mut self, input: Input) -> Phase {
+        self.phase = self.phase.after(input);
+        self.phase
+    }
+
+    /// The application will hear nothing more of this connection or any other.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.phase == Phase::Stopped
+    }
+
+    /// The inbox has been worked off while the server still holds messages that did not fit.
+    pub(crate) fn should_refetch(&self) -> bool {
+        self.unfetched > 0 && self.inbox.is_empty()
+    }
+
     /// Tells the driver that there may be something to send.
     pub(crate) fn kick(&mut self) {
         self.kicked = true;
@@ -207,10 +243,10 @@ impl State<'_> {
 
 /// Takes in the configured subscriptions, as many to a SUBSCRIBE as AWS takes (`B-30`).
 fn subscribe_all(session: &mut Session<'_>, config: &Config<'_>) -> Result<(), ConfigError> {
+    check_subscriptions(config.subscriptions.len()).map_err(ConfigError::Limit)?;
     let mut first = 0_usize;
     for filters in config.subscriptions.chunks(Session::FILTERS_PER_PACKET) {
-        check_filters(filters.len(), filters.iter().map(|one| one.filter))
-            .map_err(ConfigError::Limit)?;
+        check_filters(filters.iter().map(|one| one.filter)).map_err(ConfigError::Limit)?;
         let ticket = session.subscribe(filters).map_err(|error| match error {
             SessionSubscribeError::NoRoom { needed, free } => ConfigError::SessionBuffer {
                 needed: needed.saturating_sub(free),

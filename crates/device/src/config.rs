@@ -5,7 +5,7 @@ use core::fmt;
 use thingwire_mqtt::EncodeError;
 use thingwire_mqtt::client::ConnectOptions;
 
-use crate::{Backoff, LimitError, SubscribeFilter, Version, Will};
+use crate::{Backoff, LimitError, Overflow, SubscribeFilter, Version, Will};
 
 /// What a [`Client`](crate::Client) is to do. Start with [`Config::new`].
 #[derive(Clone, Copy, Debug)]
@@ -18,6 +18,8 @@ pub struct Config<'a> {
     pub backoff: Backoff,
     /// How long opening a connection may take, TLS included, in milliseconds.
     pub connect_limit: u32,
+    /// Which QoS 0 message gives way when the inbox is full.
+    pub overflow: Overflow,
 }
 
 impl<'a> Config<'a> {
@@ -32,6 +34,7 @@ impl<'a> Config<'a> {
             subscriptions: &[],
             backoff: Backoff::DEFAULT,
             connect_limit: 15_000,
+            overflow: Overflow::DropNewest,
         }
     }
 
@@ -57,6 +60,27 @@ impl<'a> Config<'a> {
         self
     }
 
+    /// The user name in CONNECT. AWS ignores it for devices with a certificate, apart from
+    /// [`SDK_METRICS`](Self::SDK_METRICS).
+    #[must_use]
+    pub const fn user_name(mut self, name: &'a str) -> Self {
+        self.connect.user_name = Some(name);
+        self
+    }
+
+    /// The user name by which AWS's own SDKs tell AWS their name and version, for its statistics.
+    /// It is never sent unless you ask for it: `config.user_name(Config::SDK_METRICS)`. AWS needs nothing of it, and
+    /// other brokers may take it for a credential.
+    pub const SDK_METRICS: &'static str =
+        concat!("?SDK=Thingwire&Version=", env!("CARGO_PKG_VERSION"));
+
+    /// Which QoS 0 message gives way when the inbox is full.
+    #[must_use]
+    pub const fn overflow(mut self, overflow: Overflow) -> Self {
+        self.overflow = overflow;
+        self
+    }
+
     /// The message the server publishes when the connection ends badly.
     #[must_use]
     pub const fn will(mut self, will: Will<'a>) -> Self {
@@ -76,8 +100,11 @@ pub struct Buffers<'a> {
     /// What one write to the transport carries at most; CONNECT must fit. Larger packets pass
     /// through in pieces, small ones share it.
     pub write: &'a mut [u8],
-    /// Messages that wait for [`Client::next`](crate::Client::next). May be empty: then they are given
-    /// to the event callback only.
+    /// Messages until [`Client::next`](crate::Client::next) is done with them; each takes 9 bytes besides
+    /// topic and payload. May be empty: then they are given to the event callback only.
+    ///
+    /// MQTT 5 servers are told to have only as many QoS 1 messages under way as surely fit (inbox over receive
+    /// buffer), so make it a few times the receive buffer.
     pub inbox: &'a mut [u8],
 }
 

@@ -4,10 +4,12 @@ use core::fmt;
 
 use thingwire_mqtt::client::{SessionError, Unheard};
 
-use crate::{Failure, Message, Negotiated, ReasonCode};
+use crate::refusal::Topic;
+use crate::{Failure, FailureKind, Message, Negotiated, Reason, ReasonCode};
 
 /// What happened. [`Client::run`](crate::Client::run) gives each event to its callback, in order.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Event<'a> {
     /// A connection is being opened.
     Attempting {
@@ -23,14 +25,14 @@ pub enum Event<'a> {
     },
     /// No connection came about.
     Failed {
-        /// Why.
+        /// Why; [`Why::advice`] says what to do.
         why: &'a Why,
         /// Milliseconds until the next attempt.
         retry_in: u64,
     },
     /// The connection ended.
     Disconnected {
-        /// Why.
+        /// Why; [`Why::advice`] says what to do.
         why: &'a Why,
         /// Milliseconds until the next attempt.
         retry_in: u64,
@@ -39,20 +41,22 @@ pub enum Event<'a> {
     Stopped,
     /// A message arrived. If the client has an inbox, it is in there as well.
     Message(Message<'a>),
-    /// A message was longer than the receive buffer and was left out.
+    /// A message was longer than the receive buffer, or than the whole inbox, and was left out.
     Skipped {
         /// Its topic, if that fitted.
         topic: Option<&'a str>,
         /// Length of its packet in bytes.
         packet_len: usize,
-        /// Size of the receive buffer in bytes.
+        /// Size of the buffer in bytes.
         capacity: usize,
     },
-    /// A message did not fit into the inbox. One with QoS 0 is lost; one with QoS 1 is not
-    /// acknowledged, so the server sends it again.
+    /// A message did not fit into the inbox.
     InboxFull {
         /// Its topic.
         topic: &'a str,
+        /// True: it is gone, because it had QoS 0, or because the session ends with the connection
+        /// (clean start). False: the server keeps it, and it is fetched when the application has caught up.
+        lost: bool,
     },
     /// SUBACK: one byte for each filter of a SUBSCRIBE, 0x80 and above being refusals.
     Subscribed {
@@ -85,6 +89,9 @@ pub enum Why {
     },
     /// MQTT ended it.
     Session(SessionError),
+    /// We ended it: the application has caught up, and the server is to send again what did not fit
+    /// into the inbox.
+    Refetch,
 }
 
 /// The last question to the server that had no answer.
@@ -98,15 +105,12 @@ pub enum Asked {
     Subscribe(Topic),
     /// To take a message with QoS 1 on this topic.
     Publish(Topic),
-    /// To take a message with QoS 0, which is never answered.
-    PublishQos0,
+    /// To take a message with QoS 0, which is never answered; the topic if there was only one.
+    PublishQos0(Option<Topic>),
 }
 
-/// Room for the longest topic AWS takes (`B-41`).
-type Topic = heapless::String<{ thingwire_contract::limit::TOPIC_BYTES }>;
-
-impl From<Option<Unheard<'_>>> for Asked {
-    fn from(unheard: Option<Unheard<'_>>) -> Self {
+impl Asked {
+    pub(crate) fn new(unheard: Option<Unheard<'_>>, qos0: Option<&Topic>) -> Self {
         // A longer topic than AWS takes cannot have been accepted by `Client`; it would read as empty.
         let copy = |topic| Topic::try_from(topic).unwrap_or_default();
         match unheard {
@@ -114,7 +118,94 @@ impl From<Option<Unheard<'_>>> for Asked {
             Some(Unheard::Connect) => Self::Connect,
             Some(Unheard::Subscribe(filter)) => Self::Subscribe(copy(filter)),
             Some(Unheard::Publish(topic)) => Self::Publish(copy(topic)),
-            Some(Unheard::PublishQos0) => Self::PublishQos0,
+            Some(Unheard::PublishQos0) => Self::PublishQos0(qos0.cloned()),
+        }
+    }
+}
+
+impl Why {
+    /// What to do about it, in one line.
+    #[must_use]
+    pub const fn advice(&self) -> &'static str {
+        match self {
+            Self::Failure(failure) => match failure.kind {
+                FailureKind::Configuration => "make the connection kit again",
+                FailureKind::Network => "check Wi-Fi or cable; nothing else to do",
+                FailureKind::Dns => {
+                    "check the endpoint's name in the kit, and the network's name server"
+                }
+                FailureKind::Tcp => "check that the endpoint's port is open from this network",
+                FailureKind::ServerCertificate => {
+                    "check the kit's roots, the endpoint's name and this device's clock"
+                }
+                FailureKind::ClientCertificate => {
+                    "register this device's certificate and make it ACTIVE"
+                }
+                FailureKind::Tls => {
+                    "check that the endpoint speaks TLS 1.2 or 1.3 with AWS's cipher suites"
+                }
+                FailureKind::Connection => "nothing: connections break, and this one comes back",
+            },
+            Self::ConnectTimeout | Self::WriteTimeout => {
+                "nothing, unless it stays: check the network"
+            }
+            Self::Closed { asked, .. } => match asked {
+                Asked::Nothing => "nothing: connections end, and this one comes back",
+                Asked::Connect => {
+                    "check that the certificate is ACTIVE and its policy allows iot:Connect for the client id"
+                }
+                Asked::Subscribe(_) => {
+                    "check that the policy allows iot:Subscribe on this topic filter"
+                }
+                Asked::Publish(_) | Asked::PublishQos0(_) => {
+                    "check that the policy allows iot:Publish on this topic"
+                }
+            },
+            Self::Session(SessionError::Refused(_)) => {
+                "check client id, user name and the policy's iot:Connect"
+            }
+            Self::Session(SessionError::Disconnected(ReasonCode::SESSION_TAKEN_OVER)) => {
+                "give each device a client id of its own"
+            }
+            Self::Session(SessionError::Disconnected(ReasonCode::NOT_AUTHORIZED)) => {
+                "check what the policy allows for the last publish or subscribe"
+            }
+            Self::Session(SessionError::Connect(_)) => "correct the configuration",
+            Self::Session(
+                SessionError::ConnAckTimeout | SessionError::PingTimeout | SessionError::AckTimeout,
+            ) => "nothing, unless it stays: check the network",
+            Self::Session(_) => "nothing, unless it stays: ask the server's people",
+            Self::Refetch => "make the inbox larger, or the handlers faster",
+        }
+    }
+
+    /// Its kind, for counting.
+    #[must_use]
+    pub const fn reason(&self) -> Reason {
+        match self {
+            Self::Failure(failure) => match failure.kind {
+                FailureKind::Configuration => Reason::Configuration,
+                FailureKind::Network => Reason::Network,
+                FailureKind::Dns => Reason::Dns,
+                FailureKind::Tcp => Reason::Tcp,
+                FailureKind::ServerCertificate => Reason::ServerCertificate,
+                FailureKind::ClientCertificate => Reason::ClientCertificate,
+                FailureKind::Tls => Reason::Tls,
+                FailureKind::Connection => Reason::Broken,
+            },
+            Self::ConnectTimeout
+            | Self::WriteTimeout
+            | Self::Session(
+                SessionError::ConnAckTimeout | SessionError::PingTimeout | SessionError::AckTimeout,
+            ) => Reason::Timeout,
+            Self::Closed { asked, .. } => match asked {
+                Asked::Nothing => Reason::Closed,
+                _ => Reason::ProbablyDenied,
+            },
+            Self::Session(SessionError::Refused(_)) => Reason::Refused,
+            Self::Session(SessionError::Disconnected(_)) => Reason::ServerDisconnect,
+            Self::Session(_) => Reason::Protocol,
+            Self::Refetch => Reason::Refetch,
         }
     }
 }
@@ -126,6 +217,9 @@ impl fmt::Display for Why {
             Self::ConnectTimeout => f.write_str("opening the connection took too long"),
             Self::WriteTimeout => f.write_str("the server does not read"),
             Self::Session(error) => error.fmt(f),
+            Self::Refetch => {
+                f.write_str("reconnecting to get the messages that did not fit into the inbox")
+            }
             Self::Closed { asked, set_aside } => {
                 f.write_str("the server closed the connection")?;
                 let told = match asked {
@@ -142,7 +236,11 @@ impl fmt::Display for Why {
                         f,
                         " after PUBLISH `{topic}`: probably the policy does not allow iot:Publish there"
                     ),
-                    Asked::PublishQos0 => {
+                    Asked::PublishQos0(Some(topic)) => write!(
+                        f,
+                        " after PUBLISH `{topic}`: probably the policy does not allow iot:Publish there"
+                    ),
+                    Asked::PublishQos0(None) => {
                         f.write_str(" after PUBLISH: probably the policy does not allow iot:Publish there")
                     }
                 };

@@ -15,7 +15,8 @@ pub enum Either<A, B> {
 
 /// Waits for whichever future is ready first and drops the other. The first is polled first.
 ///
-/// Dropping it drops both.
+/// Dropping it drops both. It takes twice the memory of futures given by value; `core::pin::pin!` around a
+/// large one avoids that.
 pub async fn select<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, B::Output> {
     let mut a = pin!(a);
     let mut b = pin!(b);

@@ -54,18 +54,26 @@ mod inbox;
 mod limits;
 mod operation;
 mod platform;
+mod receive;
+mod refusal;
+mod router;
+mod statistics;
+pub mod supervise;
 mod wakers;
 
 pub use backoff::Backoff;
-pub use client::{Client, Statistics};
+pub use client::Client;
 pub use config::{Buffers, Config, ConfigError, Memory};
 pub use connector::{Connector, Failure, FailureKind};
 pub use driver::AlreadyRunning;
 pub use event::{Asked, Event, Why};
-pub use inbox::{InboxError, Received};
+pub use inbox::{Overflow, Received};
 pub use limits::LimitError;
 pub use operation::{PublishError, SubscribeError};
 pub use platform::Platform;
+pub use receive::InboxError;
+pub use router::{Route, Router};
+pub use statistics::{Reason, Statistics};
 
 pub use thingwire_mqtt::client::{Message, Millis, Negotiated, Outgoing};
 pub use thingwire_mqtt::{QoS, ReasonCode, SubscribeFilter, Version, Will};

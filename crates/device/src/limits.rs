@@ -1,7 +1,10 @@
 //! What AWS will not take, known before the wire, with the limit's name.
 
 use core::fmt;
-use thingwire_contract::limit;
+
+use thingwire_contract::{limit, reserved};
+
+use crate::Outgoing;
 
 /// A call goes beyond a limit of AWS IoT Core. Nothing was sent. Your turn: make it smaller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,13 +30,19 @@ pub enum LimitError {
         /// What is allowed.
         max: usize,
     },
-    /// Topic filters in one SUBSCRIBE (`B-30`).
-    Filters {
-        /// How many there are.
+    /// Subscriptions of one connection (`B-31`).
+    Subscriptions {
+        /// How many there would be.
         count: usize,
         /// What is allowed.
         max: usize,
     },
+    /// A topic name that begins with `$` and is none that AWS lets devices publish to (`B-44`).
+    ReservedTopic,
+    /// A topic filter that begins with `$` and is none that AWS lets devices subscribe to (`B-35`).
+    ReservedFilter,
+    /// RETAIN on a topic that begins with `$` (`B-64`).
+    RetainOnReserved,
     /// Client identifier in bytes of UTF-8 (`B-11`).
     ClientIdBytes {
         /// What it has.
@@ -58,11 +67,20 @@ impl fmt::Display for LimitError {
             Self::PayloadBytes { len, max } => {
                 write!(f, "the payload has {len} bytes, at most {max} are allowed")
             }
-            Self::Filters { count, max } => {
+            Self::Subscriptions { count, max } => {
                 write!(
                     f,
-                    "{count} topic filters in one subscribe, 1 to {max} are allowed"
+                    "{count} subscriptions on one connection, at most {max} are allowed"
                 )
+            }
+            Self::ReservedTopic => f.write_str(
+                "a topic that begins with `$` belongs to AWS, and this is none to publish to",
+            ),
+            Self::ReservedFilter => f.write_str(
+                "a topic that begins with `$` belongs to AWS, and this is none to subscribe to",
+            ),
+            Self::RetainOnReserved => {
+                f.write_str("a message to a topic that begins with `$` cannot be retained")
             }
             Self::ClientIdBytes { len, max } => {
                 write!(
@@ -76,10 +94,16 @@ impl fmt::Display for LimitError {
 
 impl core::error::Error for LimitError {}
 
-pub(crate) fn check_publish(topic: &str, payload: &[u8]) -> Result<(), LimitError> {
-    check_length(after_prefix(topic, "$aws/rules/"))?;
+pub(crate) fn check_publish(message: &Outgoing<'_>) -> Result<(), LimitError> {
+    check_length(reserved::counted(message.topic))?;
+    if !reserved::may_publish(message.topic) {
+        return Err(LimitError::ReservedTopic);
+    }
+    if message.retain && reserved::is_reserved(message.topic) {
+        return Err(LimitError::RetainOnReserved);
+    }
     let max = limit::PAYLOAD_BYTES;
-    let len = payload.len();
+    let len = message.payload.len();
     if len > max {
         Err(LimitError::PayloadBytes { len, max })
     } else {
@@ -87,17 +111,29 @@ pub(crate) fn check_publish(topic: &str, payload: &[u8]) -> Result<(), LimitErro
     }
 }
 
+/// Checks each filter by itself.
 pub(crate) fn check_filters<'a>(
-    count: usize,
     filters: impl IntoIterator<Item = &'a str>,
 ) -> Result<(), LimitError> {
-    let max = limit::FILTERS_PER_SUBSCRIBE;
-    if count == 0 || count > max {
-        return Err(LimitError::Filters { count, max });
+    filters.into_iter().try_for_each(|filter| {
+        let filter = unshared(filter);
+        check_length(filter)?;
+        if reserved::may_subscribe(filter) {
+            Ok(())
+        } else {
+            Err(LimitError::ReservedFilter)
+        }
+    })
+}
+
+/// Checks how many subscriptions there would be.
+pub(crate) fn check_subscriptions(count: usize) -> Result<(), LimitError> {
+    let max = limit::SUBSCRIPTIONS_PER_CONNECTION;
+    if count > max {
+        Err(LimitError::Subscriptions { count, max })
+    } else {
+        Ok(())
     }
-    filters
-        .into_iter()
-        .try_for_each(|filter| check_length(after_prefix(filter, "$share/")))
 }
 
 pub(crate) fn check_client_id(client_id: &str) -> Result<(), LimitError> {
@@ -123,18 +159,18 @@ fn check_length(topic: &str) -> Result<(), LimitError> {
     }
 }
 
-/// `<prefix><name>/` does not count: Basic Ingest in a topic name (`B-41`), a shared subscription in a
-/// filter (`B-32`).
-fn after_prefix<'a>(topic: &'a str, prefix: &str) -> &'a str {
-    topic
-        .strip_prefix(prefix)
+/// `$share/<name>/` does not count (`B-32`).
+fn unshared(filter: &str) -> &str {
+    filter
+        .strip_prefix("$share/")
         .and_then(|rest| rest.split_once('/'))
-        .map_or(topic, |(_, counted)| counted)
+        .map_or(filter, |(_, counted)| counted)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::QoS;
 
     const LONG: [u8; 257] = [b't'; 257];
 
@@ -142,20 +178,24 @@ mod tests {
         core::str::from_utf8(&LONG[..len]).unwrap()
     }
 
+    fn publish(topic: &str, payload: &[u8]) -> Result<(), LimitError> {
+        check_publish(&Outgoing::new(topic, payload, QoS::AtLeastOnce))
+    }
+
     #[test]
     fn topics_have_256_bytes_and_7_slashes_b41() {
-        assert_eq!(check_publish(text(256), b""), Ok(()));
+        assert_eq!(publish(text(256), b""), Ok(()));
         assert_eq!(
-            check_publish(text(257), b""),
+            publish(text(257), b""),
             Err(LimitError::TopicBytes { len: 257, max: 256 })
         );
-        assert_eq!(check_publish("1/2/3/4/5/6/7/8", b""), Ok(()));
+        assert_eq!(publish("1/2/3/4/5/6/7/8", b""), Ok(()));
         assert_eq!(
-            check_publish("1/2/3/4/5/6/7/8/9", b""),
+            publish("1/2/3/4/5/6/7/8/9", b""),
             Err(LimitError::TopicSlashes { count: 8, max: 7 })
         );
         assert_eq!(
-            check_publish("$aws/rules/rule/1/2/3/4/5/6/7/8", b""),
+            publish("$aws/rules/rule/1/2/3/4/5/6/7/8", b""),
             Ok(()),
             "Basic Ingest"
         );
@@ -164,9 +204,9 @@ mod tests {
     #[test]
     fn payloads_have_128_kilobytes_b42() {
         static PAYLOAD: [u8; 131_073] = [0; 131_073];
-        assert_eq!(check_publish("t", &PAYLOAD[..131_072]), Ok(()));
+        assert_eq!(publish("t", &PAYLOAD[..131_072]), Ok(()));
         assert_eq!(
-            check_publish("t", &PAYLOAD),
+            publish("t", &PAYLOAD),
             Err(LimitError::PayloadBytes {
                 len: 131_073,
                 max: 131_072
@@ -175,21 +215,38 @@ mod tests {
     }
 
     #[test]
-    fn one_subscribe_has_one_to_eight_filters_b30() {
-        assert_eq!(check_filters(8, ["a"; 8]), Ok(()));
+    fn fifty_subscriptions_and_filters_like_topics_b31_b32() {
+        assert_eq!(check_subscriptions(50), Ok(()));
         assert_eq!(
-            check_filters(9, ["a"; 9]),
-            Err(LimitError::Filters { count: 9, max: 8 })
+            check_subscriptions(51),
+            Err(LimitError::Subscriptions { count: 51, max: 50 })
         );
-        assert_eq!(
-            check_filters(0, []),
-            Err(LimitError::Filters { count: 0, max: 8 })
-        );
-        assert_eq!(
-            check_filters(1, ["$share/group/1/2/3/4/5/6/7/8"]),
-            Ok(()),
-            "B-32"
-        );
-        assert!(check_filters(1, ["1/2/3/4/5/6/7/8/#"]).is_err());
+        assert_eq!(check_filters(["$share/group/1/2/3/4/5/6/7/8"]), Ok(()));
+        assert!(check_filters(["1/2/3/4/5/6/7/8/#"]).is_err());
+    }
+
+    #[test]
+    fn reserved_topics_are_aws_s_own_b35_b44_b64() {
+        assert_eq!(publish("$aws/things/t/shadow/update", b""), Ok(()));
+        for topic in ["$aws/things/t/shadow/update/delta", "$SYS/x", "$share/g/t"] {
+            assert_eq!(
+                publish(topic, b""),
+                Err(LimitError::ReservedTopic),
+                "{topic}"
+            );
+        }
+        let retained = Outgoing {
+            retain: true,
+            ..Outgoing::new("$aws/things/t/shadow/update", b"", QoS::AtLeastOnce)
+        };
+        assert_eq!(check_publish(&retained), Err(LimitError::RetainOnReserved));
+        assert_eq!(check_filters(["$aws/things/t/shadow/#", "#"]), Ok(()));
+        for filter in ["$SYS/#", "$share/g/$SYS/#"] {
+            assert_eq!(
+                check_filters([filter]),
+                Err(LimitError::ReservedFilter),
+                "{filter}"
+            );
+        }
     }
 }

@@ -1,14 +1,14 @@
-//! What an application asks of its client: publish, subscribe, unsubscribe, the next message.
+//! What an application asks of its client: publish, subscribe, unsubscribe.
 
 use core::fmt;
 
 use thingwire_mqtt::client::{
-    PublishError as SessionPublishError, SubscribeError as SessionSubscribeError, Ticket,
+    PublishError as SessionPublishError, Session, SubscribeError as SessionSubscribeError, Ticket,
 };
 
 use crate::client::State;
-use crate::limits::{check_filters, check_publish};
-use crate::{Client, InboxError, LimitError, Outgoing, QoS, ReasonCode, Received, SubscribeFilter};
+use crate::limits::{check_filters, check_publish, check_subscriptions};
+use crate::{Client, LimitError, Outgoing, QoS, ReasonCode, SubscribeFilter};
 
 /// A message was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,8 +17,12 @@ pub enum PublishError {
     Limit(LimitError),
     /// What the session says; nothing was sent.
     Session(SessionPublishError),
-    /// Peer: the server did not take it (MQTT 5, `B-51`).
+    /// Peer: the server did not take it (MQTT 5, `B-51`), or closed the connection on it three times
+    /// in a row (3.1.1, `B-53`).
     Refused(ReasonCode),
+    /// Peer: the server closed the connection three times in a row on QoS 0 messages to this topic. Correct the policy;
+    /// the topic is tried again after an hour.
+    SetAside,
     /// The client was stopped before the message was accepted or acknowledged.
     Stopped,
 }
@@ -35,6 +39,9 @@ impl fmt::Display for PublishError {
                     reason.0
                 )
             }
+            Self::SetAside => f.write_str(
+                "the server closes the connection on messages to this topic; it is set aside for an hour",
+            ),
             Self::Stopped => f.write_str("the client was stopped"),
         }
     }
@@ -103,20 +110,11 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`PublishError`]; a wait for room is no error.
     pub async fn publish_message(&self, message: Outgoing<'_>) -> Result<(), PublishError> {
-        check_publish(message.topic, message.payload).map_err(PublishError::Limit)?;
+        check_publish(&message).map_err(PublishError::Limit)?;
         let ticket = self
-            .wait(|state| {
-                if state.stopping {
-                    return Some(Err(PublishError::Stopped));
-                }
-                match state.session.publish(message) {
-                    Err(SessionPublishError::NoRoom { .. }) => None,
-                    Err(error) => Some(Err(PublishError::Session(error))),
-                    Ok(ticket) => {
-                        state.kick();
-                        Some(Ok(ticket))
-                    }
-                }
+            .wait(|state| match state.publish(message) {
+                Err(PublishError::Session(SessionPublishError::NoRoom { .. })) => None,
+                accepted => Some(accepted),
             })
             .await?;
         let held = Held {
@@ -138,17 +136,10 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`PublishError`]; also when there is no room at the moment.
     pub fn try_publish(&self, message: Outgoing<'_>) -> Result<(), PublishError> {
-        check_publish(message.topic, message.payload).map_err(PublishError::Limit)?;
+        check_publish(&message).map_err(PublishError::Limit)?;
         let mut state = self.state.borrow_mut();
-        if state.stopping {
-            return Err(PublishError::Stopped);
-        }
-        let ticket = state
-            .session
-            .publish(message)
-            .map_err(PublishError::Session)?;
+        let ticket = state.publish(message)?;
         state.session.forget(ticket);
-        state.kick();
         Ok(())
     }
 
@@ -161,30 +152,49 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`SubscribeError`]; a filter that the server refused is not asked for again.
     pub async fn subscribe(&self, filter: &str, qos: QoS) -> Result<QoS, SubscribeError> {
+        let mut answer = Err(ReasonCode::UNSPECIFIED_ERROR);
         let filters = [SubscribeFilter::new(filter, qos)];
-        check_filters(1, [filter]).map_err(SubscribeError::Limit)?;
-        let ticket = self
-            .accept(|state| {
-                let ticket = state.session.subscribe(&filters)?;
-                state.kick();
-                Ok(ticket)
-            })
+        self.subscribe_all(&filters, |_, granted| answer = granted)
             .await?;
-        let held = Held {
-            client: self,
-            ticket,
-        };
-        let code = self
-            .wait(|state| match state.session.outcome(ticket) {
-                Some(codes) => Some(Ok(codes.first().copied().unwrap_or_default())),
-                None => state.stopped.then_some(Err(SubscribeError::Stopped)),
-            })
-            .await?;
-        drop(held);
-        match QoS::from_bits(code) {
-            Some(granted) if code < 0x80 => Ok(granted),
-            _ => Err(SubscribeError::Refused(ReasonCode(code))),
+        answer.map_err(SubscribeError::Refused)
+    }
+
+    /// Subscribes to any number of filters, as many at a time as AWS takes (`B-30`), for good as
+    /// [`subscribe`](Self::subscribe) does. `answer` hears for each filter what the server granted, or
+    /// why it refused.
+    ///
+    /// Waits for the server's answers. Dropping it: the filters that were accepted, eight by eight in their order, are
+    /// still subscribed, the rest is not asked for.
+    ///
+    /// # Errors
+    /// [`SubscribeError`], but never [`Refused`](SubscribeError::Refused).
+    pub async fn subscribe_all(
+        &self,
+        filters: &[SubscribeFilter<'_>],
+        mut answer: impl FnMut(&SubscribeFilter<'_>, Result<QoS, ReasonCode>),
+    ) -> Result<(), SubscribeError> {
+        check_filters(filters.iter().map(|one| one.filter)).map_err(SubscribeError::Limit)?;
+        for filters in filters.chunks(Session::FILTERS_PER_PACKET) {
+            let ticket = self.accept(|state| state.subscribe(filters)).await?;
+            let held = Held {
+                client: self,
+                ticket,
+            };
+            let codes = self
+                .wait(|state| match state.session.outcome(ticket) {
+                    // As many as there were filters, at most eight.
+                    Some(codes) => Some(Ok(Codes::from_slice(codes).unwrap_or_default())),
+                    None => state.is_stopped().then_some(Err(SubscribeError::Stopped)),
+                })
+                .await?;
+            drop(held);
+            // Nothing is borrowed now: it may use the client.
+            for (filter, code) in filters.iter().zip(&codes) {
+                let granted = QoS::from_bits(*code).filter(|_| *code < 0x80);
+                answer(filter, granted.ok_or(ReasonCode(*code)));
+            }
         }
+        Ok(())
     }
 
     /// Ends a subscription. From the moment it is accepted the filter is not subscribed again; waits for the
@@ -196,10 +206,11 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`SubscribeError`].
     pub async fn unsubscribe(&self, filter: &str) -> Result<(), SubscribeError> {
-        check_filters(1, [filter]).map_err(SubscribeError::Limit)?;
+        check_filters([filter]).map_err(SubscribeError::Limit)?;
         let ticket = self
             .accept(|state| {
-                let ticket = state.session.unsubscribe(&[filter])?;
+                let asked = state.session.unsubscribe(&[filter]);
+                let ticket = asked.map_err(SubscribeError::Session)?;
                 state.kick();
                 Ok(ticket)
             })
@@ -215,52 +226,66 @@ impl<'b> Client<'b> {
         }
     }
 
-    /// Waits for the next message in the inbox and copies it into `buffer`.
-    ///
-    /// Dropping it loses nothing: a message leaves the inbox at the moment it is handed over.
-    ///
-    /// # Errors
-    /// [`InboxError`]; no message is lost.
-    pub async fn next<'m>(&self, buffer: &'m mut [u8]) -> Result<Received<'m>, InboxError> {
-        self.wait(|state| {
-            if !state.inbox.exists() {
-                return Some(Err(InboxError::NoInbox));
-            }
-            match state.inbox.next_len() {
-                Some(needed) if needed > buffer.len() => {
-                    Some(Err(InboxError::BufferTooSmall { needed }))
-                }
-                Some(_) => Some(Ok(())),
-                None => state.stopped.then_some(Err(InboxError::Stopped)),
-            }
-        })
-        .await?;
-        // Nothing ran in between, so the message is still there and still fits.
-        self.state
-            .borrow_mut()
-            .inbox
-            .pop(buffer)
-            .ok_or(InboxError::Stopped)
-    }
-
     /// Waits until the session takes a SUBSCRIBE or UNSUBSCRIBE.
     async fn accept(
         &self,
-        mut ask: impl FnMut(&mut State<'b>) -> Result<Ticket, SessionSubscribeError>,
+        mut ask: impl FnMut(&mut State<'b>) -> Result<Ticket, SubscribeError>,
     ) -> Result<Ticket, SubscribeError> {
         self.wait(|state| {
             if state.stopping {
                 return Some(Err(SubscribeError::Stopped));
             }
             match ask(state) {
-                Err(SessionSubscribeError::NoRoom { .. }) => None,
-                Err(error) => Some(Err(SubscribeError::Session(error))),
-                Ok(ticket) => Some(Ok(ticket)),
+                Err(SubscribeError::Session(SessionSubscribeError::NoRoom { .. })) => None,
+                asked => Some(asked),
             }
         })
         .await
     }
 }
+
+impl State<'_> {
+    /// Accepts a message whose limits were checked.
+    pub(crate) fn publish(&mut self, message: Outgoing<'_>) -> Result<Ticket, PublishError> {
+        if self.stopping {
+            return Err(PublishError::Stopped);
+        }
+        let unanswered = message.qos == QoS::AtMostOnce;
+        if unanswered && self.refusals.is_set_aside(message.topic, self.now) {
+            return Err(PublishError::SetAside);
+        }
+        let ticket = self
+            .session
+            .publish(message)
+            .map_err(PublishError::Session)?;
+        if unanswered {
+            self.refusals.published(message.topic);
+        }
+        self.kick();
+        Ok(ticket)
+    }
+
+    /// Accepts up to eight filters whose grammar and lengths were checked.
+    fn subscribe(&mut self, filters: &[SubscribeFilter<'_>]) -> Result<Ticket, SubscribeError> {
+        let new = filters
+            .iter()
+            .filter(|one| !self.session.is_subscribed(one.filter))
+            .count();
+        let held = self.session.subscription_count();
+        if new > 0 {
+            check_subscriptions(held.saturating_add(new)).map_err(SubscribeError::Limit)?;
+        }
+        let ticket = self
+            .session
+            .subscribe(filters)
+            .map_err(SubscribeError::Session)?;
+        self.kick();
+        Ok(ticket)
+    }
+}
+
+/// The reason codes of one SUBACK.
+type Codes = heapless::Vec<u8, { Session::FILTERS_PER_PACKET }>;
 
 /// A ticket that is given back when its holder loses interest.
 struct Held<'c, 'b> {
@@ -280,7 +305,7 @@ impl Held<'_, '_> {
                     .iter()
                     .map(|code| ReasonCode(*code))
                     .find(|code| code.is_failure()))),
-                None => state.stopped.then_some(Err(Stopped)),
+                None => state.is_stopped().then_some(Err(Stopped)),
             })
             .await
     }

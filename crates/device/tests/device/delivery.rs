@@ -2,8 +2,8 @@
 
 use thingwire_device::future::join;
 use thingwire_device::{
-    Client, InboxError, LimitError, Memory, Outgoing, PublishError, QoS, ReasonCode,
-    SubscribeError, SubscribeFilter, Version,
+    Client, LimitError, Memory, Outgoing, PublishError, QoS, ReasonCode, SubscribeError,
+    SubscribeFilter, Version,
 };
 
 use crate::world::{BOTH, Scene};
@@ -46,46 +46,6 @@ fn the_sketch_in_both_versions() {
             ]
         );
     }
-}
-
-#[test]
-fn the_inbox_hands_messages_over_in_order() {
-    let scene = Scene::new(Version::V311);
-    let mut memory = Memory::<256, 512, 128, 64>::new();
-    let client = Client::new(scene.config(), memory.lend()).unwrap();
-    scene.play_with(&client, async |client| {
-        let mut server = scene.network.accept_mqtt(false).await;
-        server.message(None, "a", b"first");
-        server.message(Some(1), "b", b"second");
-        server.expect("PUBACK 1").await;
-        let mut tiny = [0; 3];
-        assert_eq!(
-            client.next(&mut tiny).await,
-            Err(InboxError::BufferTooSmall { needed: 6 })
-        );
-        let mut buffer = [0; 32];
-        let first = client.next(&mut buffer).await.unwrap();
-        assert_eq!(
-            (first.topic, first.payload, first.qos),
-            ("a", &b"first"[..], QoS::AtMostOnce)
-        );
-        let second = client.next(&mut buffer).await.unwrap();
-        assert_eq!(
-            (second.topic, second.payload, second.qos),
-            ("b", &b"second"[..], QoS::AtLeastOnce)
-        );
-
-        // 64 bytes hold four of these; the fifth is not acknowledged.
-        for id in 1..=5 {
-            server.message(Some(id), "c", b"12345");
-        }
-        for id in 1..=4 {
-            server.expect(&format!("PUBACK {id}")).await;
-        }
-        server.expect_silence(&scene.world, 1_000).await;
-    });
-    assert!(scene.diary().contains(&"inbox full c".to_string()));
-    assert_eq!(client.statistics().inbox_full, 1);
 }
 
 #[test]
@@ -283,6 +243,14 @@ fn limits_are_named_at_the_call_b41_b42() {
                 max: 131_072
             }))
         );
+        assert_eq!(
+            client.publish("$SYS/x", "", QoS::AtLeastOnce).await,
+            Err(PublishError::Limit(LimitError::ReservedTopic))
+        );
+        assert_eq!(
+            client.subscribe("$SYS/#", QoS::AtLeastOnce).await,
+            Err(SubscribeError::Limit(LimitError::ReservedFilter))
+        );
         assert!(matches!(
             client.publish("a/#", "", QoS::AtMostOnce).await,
             Err(PublishError::Session(_))
@@ -295,4 +263,76 @@ fn limits_are_named_at_the_call_b41_b42() {
             }))
         ));
     });
+}
+
+#[test]
+fn twenty_filters_go_in_three_packets_and_each_hears_its_answer_b30() {
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |client| {
+        let mut server = scene.network.accept_mqtt(false).await;
+        let names: Vec<_> = (0..20).map(|n| format!("f{n}")).collect();
+        let filters: Vec<_> = names
+            .iter()
+            .map(|name| SubscribeFilter::new(name, QoS::AtLeastOnce))
+            .collect();
+        let mut heard = Vec::new();
+        let subscribe = client.subscribe_all(&filters, |filter, granted| {
+            // It may use the client.
+            assert!(client.is_connected());
+            heard.push((filter.filter.to_owned(), granted));
+        });
+        let story = async {
+            server.expect("SUBSCRIBE 1 f0 f1 f2 f3 f4 f5 f6 f7").await;
+            server.suback(1, &[1; 8]);
+            server
+                .expect("SUBSCRIBE 2 f8 f9 f10 f11 f12 f13 f14 f15")
+                .await;
+            server.suback(2, &[1, 1, 1, 0x80, 0, 1, 1, 1]);
+            server.expect("SUBSCRIBE 3 f16 f17 f18 f19").await;
+            server.suback(3, &[1; 4]);
+        };
+        let (subscribed, ()) = join(subscribe, story).await;
+        subscribed.unwrap();
+        assert_eq!(heard.len(), 20);
+        assert_eq!(heard[11], ("f11".into(), Err(ReasonCode(0x80))));
+        assert_eq!(heard[12], ("f12".into(), Ok(QoS::AtMostOnce)));
+    });
+}
+
+#[test]
+fn the_fifty_first_subscription_is_refused_at_the_call_b31() {
+    let names: Vec<_> = (0..51).map(|n| format!("f{n}")).collect();
+    let filters: Vec<_> = names
+        .iter()
+        .map(|name| SubscribeFilter::new(name, QoS::AtLeastOnce))
+        .collect();
+    let scene = Scene::new(Version::V311);
+    let mut memory = Memory::<256, 2_048, 128, 0>::new();
+    let config = scene.config().subscriptions(&filters[..50]);
+    let client = Client::new(config, memory.lend()).unwrap();
+    scene.play_with(&client, async |client| {
+        let mut server = scene.network.accept_mqtt(false).await;
+        for id in 1..=7 {
+            assert!(server.next().await.starts_with("SUBSCRIBE"));
+            server.suback(id, if id == 7 { &[1; 2] } else { &[1; 8] });
+        }
+        let refused = SubscribeError::Limit(LimitError::Subscriptions { count: 51, max: 50 });
+        assert_eq!(
+            client.subscribe("f50", QoS::AtLeastOnce).await,
+            Err(refused)
+        );
+        // One that is held already takes no place of its own.
+        let ((), again) = join(
+            async {
+                server.expect("SUBSCRIBE 8 f0").await;
+                server.suback(8, &[0]);
+            },
+            client.subscribe("f0", QoS::AtMostOnce),
+        )
+        .await;
+        assert_eq!(again, Ok(QoS::AtMostOnce));
+    });
+    let mut memory = Memory::<256, 2_048, 128, 0>::new();
+    let config = scene.config().subscriptions(&filters);
+    assert!(Client::new(config, memory.lend()).is_err());
 }

@@ -2,6 +2,8 @@
 
 mod cancellation;
 mod delivery;
+mod inbox;
 mod lifecycle;
+mod phases;
 mod refusals;
 mod world;

@@ -167,3 +167,146 @@ fn one_forbidden_message_does_not_keep_the_device_from_its_work_b53() {
         .count();
     assert_eq!(told, 1, "{:?}", scene.diary());
 }
+
+#[test]
+fn a_forbidden_qos_0_topic_is_set_aside_after_three_connections_b53() {
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |client| {
+        for _ in 0..3 {
+            let mut server = scene.network.accept_mqtt(true).await;
+            client.connected().await;
+            client
+                .publish("forbidden", "x", QoS::AtMostOnce)
+                .await
+                .unwrap();
+            server.expect("PUBLISH 0 forbidden x").await;
+            drop(server);
+        }
+        let mut server = scene.network.accept_mqtt(true).await;
+        client.connected().await;
+        assert_eq!(
+            client.publish("forbidden", "x", QoS::AtMostOnce).await,
+            Err(PublishError::SetAside)
+        );
+        client
+            .publish("allowed", "y", QoS::AtMostOnce)
+            .await
+            .unwrap();
+        server.expect("PUBLISH 0 allowed y").await;
+        assert_eq!(client.statistics().topics_set_aside, 1);
+        // Policies get corrected: an hour later it may try again.
+        for _ in 0..70 {
+            server.expect("PINGREQ").await;
+            server.send(&Packet::PingResp);
+        }
+        client
+            .publish("forbidden", "x", QoS::AtMostOnce)
+            .await
+            .unwrap();
+        server.expect("PUBLISH 0 forbidden x").await;
+    });
+    assert!(
+        scene.diary().contains(
+            &"disconnected: the server closed the connection after PUBLISH `forbidden`: probably the policy does \
+              not allow iot:Publish there; after three times it is set aside"
+                .into()
+        ),
+        "{:?}",
+        scene.diary()
+    );
+}
+
+#[test]
+fn connections_that_merely_break_after_qos_0_set_nothing_aside() {
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |client| {
+        for _ in 0..5 {
+            let mut server = scene.network.accept_mqtt(true).await;
+            client.connected().await;
+            // It had gone well for six seconds before the connection ended.
+            for _ in 0..7 {
+                client.publish("fine", "x", QoS::AtMostOnce).await.unwrap();
+                server.expect("PUBLISH 0 fine x").await;
+                scene.world.sleep(1_000).await;
+            }
+            drop(server);
+        }
+        let _server = scene.network.accept_mqtt(true).await;
+        client.connected().await;
+        assert_eq!(client.publish("fine", "x", QoS::AtMostOnce).await, Ok(()));
+    });
+}
+
+#[test]
+fn an_mqtt_5_server_that_disconnects_on_qos_0_is_understood_b53() {
+    let scene = Scene::new(Version::V5);
+    scene.play(scene.config(), async |client| {
+        for _ in 0..3 {
+            let mut server = scene.network.accept_mqtt(true).await;
+            client.connected().await;
+            client
+                .publish("forbidden", "x", QoS::AtMostOnce)
+                .await
+                .unwrap();
+            server.expect("PUBLISH 0 forbidden x").await;
+            server.send(&Packet::Disconnect(Disconnect {
+                reason_code: ReasonCode::NOT_AUTHORIZED,
+                properties: Properties::EMPTY,
+            }));
+        }
+        let _server = scene.network.accept_mqtt(true).await;
+        client.connected().await;
+        assert_eq!(
+            client.publish("forbidden", "x", QoS::AtMostOnce).await,
+            Err(PublishError::SetAside)
+        );
+    });
+}
+
+#[test]
+fn a_tls_1_3_refusal_at_the_first_read_is_told_as_what_it_is_a30() {
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |_| {
+        let mut server = scene.network.accept().await;
+        server.next().await;
+        server.refuse_certificate();
+        scene.network.accept().await;
+    });
+    assert_eq!(
+        scene.diary()[1],
+        "failed: the server refused this device's certificate: is it registered and ACTIVE? (alert)"
+    );
+}
+
+#[test]
+fn every_end_comes_with_advice() {
+    use thingwire_device::Why;
+    let why = Why::Failure(thingwire_device::Failure::new(
+        FailureKind::ServerCertificate,
+        "",
+    ));
+    assert_eq!(
+        why.advice(),
+        "check the kit's roots, the endpoint's name and this device's clock"
+    );
+}
+
+#[test]
+fn sdk_metrics_are_sent_when_asked_for_and_only_then() {
+    for asked in [false, true] {
+        let scene = Scene::new(Version::V311);
+        let config = if asked {
+            scene
+                .config()
+                .user_name(thingwire_device::Config::SDK_METRICS)
+        } else {
+            scene.config()
+        };
+        scene.play(config, async |_| {
+            let mut server = scene.network.accept().await;
+            let bytes = server.next_bytes().await;
+            let told = String::from_utf8_lossy(&bytes).contains("?SDK=Thingwire&Version=");
+            assert_eq!(told, asked);
+        });
+    }
+}

@@ -122,6 +122,8 @@ struct Pipe {
     broken: bool,
     /// How many bytes may still be written; `None` is no limit.
     room: Option<usize>,
+    /// What reading fails with says that the device's certificate was refused.
+    refused: bool,
     waker: Option<Waker>,
 }
 
@@ -141,7 +143,12 @@ pub(crate) struct DeviceEnd {
 
 /// What a broken pipe says.
 #[derive(Debug)]
-pub(crate) struct Broken;
+pub(crate) enum Broken {
+    /// Nothing but that.
+    Reset,
+    /// With a TLS alert: the device's certificate is not welcome.
+    Refused,
+}
 
 impl std::fmt::Display for Broken {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -169,8 +176,11 @@ impl Read for DeviceEnd {
         );
         poll_fn(|cx| {
             let mut pipe = self.incoming.borrow_mut();
+            if pipe.refused {
+                return Poll::Ready(Err(Broken::Refused));
+            }
             if pipe.broken {
-                return Poll::Ready(Err(Broken));
+                return Poll::Ready(Err(Broken::Reset));
             }
             if pipe.bytes.is_empty() && !pipe.closed {
                 pipe.waker = Some(cx.waker().clone());
@@ -191,7 +201,7 @@ impl Write for DeviceEnd {
         poll_fn(|cx| {
             let mut pipe = self.outgoing.borrow_mut();
             if pipe.broken || pipe.closed {
-                return Poll::Ready(Err(Broken));
+                return Poll::Ready(Err(Broken::Reset));
             }
             let count = buf.len().min(pipe.room.unwrap_or(usize::MAX));
             if count == 0 {
@@ -309,6 +319,13 @@ impl Connector for SimConnector {
             outgoing: up,
         })
     }
+
+    fn explain(error: &Broken) -> Failure {
+        match error {
+            Broken::Reset => Failure::new(FailureKind::Connection, "reset"),
+            Broken::Refused => Failure::new(FailureKind::ClientCertificate, "alert"),
+        }
+    }
 }
 
 /// The server's end: the test speaks for it.
@@ -333,6 +350,20 @@ impl ServerEnd {
             if pipe.closed {
                 assert!(bytes.is_empty(), "half a packet: {bytes:?}");
                 return Poll::Ready("closed".into());
+            }
+            pipe.waker = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await
+    }
+
+    /// The next packet of the device as bytes.
+    pub(crate) async fn next_bytes(&mut self) -> Vec<u8> {
+        poll_fn(|cx| {
+            let mut pipe = self.incoming.borrow_mut();
+            let bytes: Vec<u8> = pipe.bytes.iter().copied().collect();
+            if let Some((_, len)) = split(&bytes, usize::MAX).expect("the device sends MQTT") {
+                return Poll::Ready(pipe.bytes.drain(..len).collect());
             }
             pipe.waker = Some(cx.waker().clone());
             Poll::Pending
@@ -406,6 +437,13 @@ impl ServerEnd {
     pub(crate) fn unlimit_writes(&self) {
         let mut pipe = self.incoming.borrow_mut();
         pipe.room = None;
+        wake(&mut pipe);
+    }
+
+    /// TLS ends with an alert about the device's certificate, which the device reads.
+    pub(crate) fn refuse_certificate(self) {
+        let mut pipe = self.outgoing.borrow_mut();
+        pipe.refused = true;
         wake(&mut pipe);
     }
 
@@ -515,9 +553,10 @@ pub(crate) fn note(diary: &Diary, world: &World, event: &Event<'_>) {
         } => {
             format!("skipped {} {packet_len} {capacity}", topic.unwrap_or("?"))
         }
-        Event::InboxFull { topic } => format!("inbox full {topic}"),
+        Event::InboxFull { topic, lost } => format!("inbox full {topic} lost={lost}"),
         Event::Subscribed { reason_codes } => format!("subscribed {reason_codes:?}"),
         Event::PublishRefused { reason } => format!("publish refused {:#x}", reason.0),
+        other => format!("{other:?}"),
     });
     let _ = world;
 }
