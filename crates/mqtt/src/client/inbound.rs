@@ -110,7 +110,7 @@ impl Session<'_> {
                     connect_sent: true, ..
                 },
                 Packet::ConnAck(connack),
-            ) => self.connack(now, connack),
+            ) => self.connack(connack),
             (Link::Opening { .. }, _) => Err(SessionError::Protocol("CONNACK must come first")),
             (Link::Up | Link::Closing { .. } | Link::Closed, packet) => self.live(packet),
             (Link::Down, _) => Err(SessionError::Protocol("a packet without a connection")),
@@ -224,11 +224,7 @@ impl Session<'_> {
         oldest
     }
 
-    fn connack<'f>(
-        &mut self,
-        now: Millis,
-        connack: ConnAck<'f>,
-    ) -> Result<Event<'f>, SessionError> {
+    fn connack<'f>(&mut self, connack: ConnAck<'f>) -> Result<Event<'f>, SessionError> {
         if connack.reason_code != ReasonCode::SUCCESS {
             return Err(SessionError::Refused(connack.reason_code));
         }
@@ -242,7 +238,6 @@ impl Session<'_> {
         self.negotiated = negotiated;
         self.link = Link::Up;
         self.ping = Ping::Idle;
-        self.last_sent = now;
         self.resume(connack.session_present);
         let assigned_client_id = connack.properties.find(|property| match property {
             Property::AssignedClientIdentifier(id) => Some(id),

@@ -90,6 +90,18 @@ fn keep_alive_counts_sent_packets_mqtt_3_1_2_23() {
 }
 
 #[test]
+fn keep_alive_counts_from_connect_however_late_connack_is_mqtt_3_1_2_23() {
+    for version in BOTH {
+        let mut story = Story::new(version);
+        story.session.start(story.now).unwrap();
+        assert_eq!(story.sent().len(), 1, "CONNECT");
+        story.wait(4_900).unwrap();
+        story.recv(&connack(false, &[])).unwrap();
+        assert_eq!(story.session.poll_timeout(), Some(Millis(52_500)));
+    }
+}
+
+#[test]
 fn who_only_sends_still_finds_out_that_nobody_listens() {
     let mut story = Story::up(Version::V311);
     let mut pings = 0;
