@@ -15,7 +15,7 @@ use serde::Serialize;
 use thingwire_policy::{Action, Explanation, Outcome, PolicySet, Request};
 
 use crate::explain::compile;
-use crate::explore::{Exploration, explore};
+use crate::explore::{Exploration, explore, samples};
 use crate::glob::Glob;
 use crate::policy::Policy;
 use crate::resource::Kind;
@@ -23,7 +23,7 @@ use crate::resource::Kind;
 pub use views::{View, views};
 
 /// States that one walk may visit; a pair of policies of 2048 characters has some thousands.
-const STATES: usize = 20_000;
+const STATES: usize = 10_000;
 
 /// What differs.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -144,10 +144,13 @@ impl Comparison {
         if let Some(known) = self.walks.get(&key) {
             return known.clone();
         }
-        let Exploration { found, complete } =
-            explore(&patterns, &view.context.arn_prefix(), kind, STATES);
+        let prefix = view.context.arn_prefix();
+        let Exploration { found, complete } = explore(&patterns, &prefix, kind, STATES);
         self.incomplete |= !complete;
-        let resources: Vec<String> = found.into_iter().map(|found| found.resource).collect();
+        let mut resources: Vec<String> = found.into_iter().map(|found| found.resource).collect();
+        if !complete {
+            resources.extend(samples(&patterns, &prefix, kind));
+        }
         self.walks.insert(key, resources.clone());
         resources
     }

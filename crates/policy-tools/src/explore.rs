@@ -4,7 +4,8 @@
 //! combination of patterns that match. So two policies can be compared completely, without guessing topics. Only
 //! texts that can be resources are walked: a topic without `+` and `#`, a filter with those in their places.
 //!
-//! The walk ends at a number of states; [`Exploration::complete`] says whether it came to its own end.
+//! The walk ends at a number of states; [`Exploration::complete`] says whether it came to its own end. If it did not,
+//! [`samples`] still gives each pattern its say.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
@@ -111,6 +112,34 @@ pub fn explore(patterns: &[Glob], arn_prefix: &str, kind: Kind, states: usize) -
         })
         .collect();
     Exploration { found, complete }
+}
+
+/// Resources that match one pattern each, with nothing and with one character for every `*`; for walks that have no end.
+#[must_use]
+pub fn samples(patterns: &[Glob], arn_prefix: &str, kind: Kind) -> Vec<String> {
+    let start = alloc::format!("{arn_prefix}{}", kind.prefix());
+    let mut found = Vec::new();
+    for pattern in patterns {
+        for any in ["", "x"] {
+            let mut text = String::new();
+            for token in &pattern.tokens {
+                match token {
+                    Token::Char(character) => text.push(*character),
+                    Token::One => text.push('x'),
+                    Token::Any => text.push_str(any),
+                    Token::Variable(_) => {}
+                }
+            }
+            // A pattern may begin with a `*` that stands for the beginning of every ARN.
+            let rest = text.strip_prefix(&start).unwrap_or(&text);
+            let resource = alloc::format!("{}{rest}", kind.prefix());
+            let is_match = pattern.matches(&alloc::format!("{arn_prefix}{resource}"));
+            if is_match && !rest.is_empty() && rest.len() <= BYTES && !found.contains(&resource) {
+                found.push(resource);
+            }
+        }
+    }
+    found
 }
 
 /// One state of the walk and the way to it.
@@ -381,6 +410,21 @@ mod tests {
         assert_eq!(
             walk(&["topic/esp32/*"], Kind::Topic)[1],
             (Vec::from([0]), "topic/esp32/x".into())
+        );
+    }
+
+    #[test]
+    fn samples_match_what_they_are_of() {
+        let globs = [
+            "*",
+            "arn:aws:iot:us-east-1:123456789012:topic/a*?",
+            "*q*w",
+            "arn:aws:iot:REGION:ACCOUNT_ID:topic/a",
+        ]
+        .map(Glob::parse);
+        assert_eq!(
+            samples(&globs, PREFIX, Kind::Topic),
+            ["topic/x", "topic/ax", "topic/axx", "topic/qw", "topic/xqxw"]
         );
     }
 

@@ -68,7 +68,11 @@ impl Diff {
         }
         match found.changes.len() {
             0 => {
-                output::done("no difference");
+                output::done(if found.complete {
+                    "no difference"
+                } else {
+                    "no difference found"
+                });
                 Ok(())
             }
             1 => Err(Failure::new(Exit::Failed, "1 difference")),

@@ -184,6 +184,28 @@ fn not_resource_and_whole_actions() {
     );
 }
 
+#[test]
+fn policies_with_too_many_wildcards_to_walk() {
+    let many = |first: &str| {
+        let patterns: Vec<String> = "ABCDEFGHIJKLMNOPQRST"
+            .chars()
+            .map(|letter| format!("\"*{letter}*\""))
+            .collect();
+        format!(
+            r#"{{"Effect": "Allow", "Action": "iot:Publish", "Resource": ["{first}", {}]}}"#,
+            patterns.join(", ")
+        )
+    };
+    let found = compare(&many("@topic/p*q"), &many("@topic/p*r"));
+    assert!(!found.complete);
+    let examples: Vec<_> = found
+        .changes
+        .iter()
+        .map(|change| change.example.as_str())
+        .collect();
+    assert_eq!(examples, ["topic/pr", "topic/pq"], "{found:#?}");
+}
+
 /// Every example was decided by the engine; here it is asked once more, the long way.
 #[test]
 fn examples_are_true() {
