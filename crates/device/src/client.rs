@@ -256,7 +256,7 @@ fn subscribe_all(session: &mut Session<'_>, config: &Config<'_>) -> Result<(), C
                     needed: needed.saturating_sub(capacity),
                 }
             }
-            SessionSubscribeError::Encode(error) => ConfigError::Connect(error),
+            SessionSubscribeError::Encode(fault) => ConfigError::Connect(fault.into()),
             SessionSubscribeError::FilterCount
             | SessionSubscribeError::InvalidFilter
             | SessionSubscribeError::QosNotSupported => ConfigError::Subscription {

@@ -29,6 +29,7 @@ mod operations;
 mod outbound;
 mod reader;
 mod session;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod time;

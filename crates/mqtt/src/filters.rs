@@ -6,8 +6,9 @@
 
 use core::fmt;
 
+use crate::fault::Fault;
 use crate::wire::Reader;
-use crate::{DecodeError, QoS, RetainHandling, Version, topic};
+use crate::{QoS, RetainHandling, Version, topic};
 
 /// One filter of a SUBSCRIBE with its options.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -121,9 +122,7 @@ impl<'a> Iterator for SubscribeFilterIter<'a> {
             }
             SubscribeFilters::Wire(bytes) => {
                 let mut reader = Reader::new(bytes);
-                // MQTT 5 reads the options of both versions; 3.1.1's reserved bits were checked
-                // before.
-                let entry = read_subscribe_entry(Version::V5, &mut reader).ok();
+                let entry = read_entry(&mut reader).ok();
                 *bytes = if entry.is_some() { reader.rest() } else { &[] };
                 entry
             }
@@ -143,7 +142,7 @@ impl<'a> Iterator for UnsubscribeFilterIter<'a> {
             }
             UnsubscribeFilters::Wire(bytes) => {
                 let mut reader = Reader::new(bytes);
-                let entry = reader.text(FILTER).ok();
+                let entry = reader.text(field!("topic filter")).ok();
                 *bytes = if entry.is_some() { reader.rest() } else { &[] };
                 entry
             }
@@ -195,19 +194,17 @@ impl fmt::Debug for UnsubscribeFilters<'_> {
     }
 }
 
-const FILTER: &str = "topic filter";
-
 /// The rest of a SUBSCRIBE: one filter or more `[MQTT-3.8.3-2]` (3.1.1: `[MQTT-3.8.3-3]`).
 pub(crate) fn read_subscribe<'a>(
     version: Version,
     reader: &mut Reader<'a>,
-) -> Result<SubscribeFilters<'a>, DecodeError> {
+) -> Result<SubscribeFilters<'a>, Fault> {
     let filters = reader.rest();
     if filters.is_empty() {
-        return Err(DecodeError::Protocol("SUBSCRIBE without a topic filter"));
+        return Err(rule!("SUBSCRIBE without a topic filter"));
     }
     while !reader.is_empty() {
-        read_subscribe_entry(version, reader)?;
+        check_entry(version, reader)?;
     }
     Ok(SubscribeFilters::Wire(filters))
 }
@@ -215,48 +212,56 @@ pub(crate) fn read_subscribe<'a>(
 /// The rest of an UNSUBSCRIBE: one filter or more `[MQTT-3.10.3-2]`.
 pub(crate) fn read_unsubscribe<'a>(
     reader: &mut Reader<'a>,
-) -> Result<UnsubscribeFilters<'a>, DecodeError> {
+) -> Result<UnsubscribeFilters<'a>, Fault> {
     let filters = reader.rest();
     if filters.is_empty() {
-        return Err(DecodeError::Protocol("UNSUBSCRIBE without a topic filter"));
+        return Err(rule!("UNSUBSCRIBE without a topic filter"));
     }
     while !reader.is_empty() {
-        reader.text(FILTER)?;
+        reader.text(field!("topic filter"))?;
     }
     Ok(UnsubscribeFilters::Wire(filters))
 }
 
 /// One filter with its options byte (3.8.3.1). In MQTT 3.1.1 all but the QoS is reserved
 /// `[MQTT-3.8.3-4]`; in MQTT 5 the two highest bits are `[MQTT-3.8.3-5]`.
-fn read_subscribe_entry<'a>(
-    version: Version,
-    reader: &mut Reader<'a>,
-) -> Result<SubscribeFilter<'a>, DecodeError> {
-    let filter = reader.text(FILTER)?;
-    let options = reader.u8("subscription options")?;
-    let reserved = match version {
-        Version::V311 => 0b1111_1100,
-        Version::V5 => 0b1100_0000,
+fn check_entry(version: Version, reader: &mut Reader<'_>) -> Result<(), Fault> {
+    let start = *reader;
+    reader.text(field!("topic filter"))?;
+    let options = reader.u8(field!("subscription options"))?;
+    let reserved = match version.is_v5() {
+        false => 0b1111_1100,
+        true => 0b1100_0000,
     };
     if options & reserved != 0 {
-        return Err(DecodeError::Malformed("reserved subscription options"));
+        return Err(field!("reserved subscription options"));
     }
-    let qos = QoS::from_bits(options & 0b11).ok_or(match version {
-        Version::V311 => DecodeError::Malformed("requested QoS"),
-        Version::V5 => DecodeError::Protocol("requested QoS 3"),
-    })?;
-    let entry = SubscribeFilter {
+    if options & 0b11 == 0b11 {
+        return Err(match version.is_v5() {
+            false => field!("requested QoS"),
+            true => rule!("requested QoS 3"),
+        });
+    }
+    *reader = start;
+    let entry = read_entry(reader)?;
+    if is_no_local_on_shared(&entry) {
+        return Err(rule!("no local on a shared subscription"));
+    }
+    Ok(())
+}
+
+/// One entry of checked bytes, of either version.
+fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<SubscribeFilter<'a>, Fault> {
+    let filter = reader.text(field!("topic filter"))?;
+    let options = reader.u8(field!("subscription options"))?;
+    Ok(SubscribeFilter {
         filter,
-        qos,
+        qos: QoS::from_bits(options & 0b11).ok_or(rule!("requested QoS 3"))?,
         no_local: options & 0b0100 != 0,
         retain_as_published: options & 0b1000 != 0,
-        retain_handling: RetainHandling::from_bits(options >> 4)
-            .ok_or(DecodeError::Protocol("retain handling 3"))?,
-    };
-    if is_no_local_on_shared(&entry) {
-        return Err(DecodeError::Protocol("no local on a shared subscription"));
-    }
-    Ok(entry)
+        retain_handling: RetainHandling::from_bits(options >> 4 & 0b11)
+            .ok_or(rule!("retain handling 3"))?,
+    })
 }
 
 /// What `[MQTT-3.8.3-4]` of MQTT 5 forbids.

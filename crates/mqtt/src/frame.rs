@@ -1,5 +1,6 @@
 //! Cuts a byte stream into frames: fixed header, then as many bytes as it promises (2.2, 2.1.4).
 
+use crate::fault::Fault;
 use crate::wire::variable_integer;
 use crate::{DecodeError, PacketType};
 
@@ -36,19 +37,23 @@ impl FrameHeader {
     /// [`DecodeError::Malformed`] as soon as the type or its reserved flags are wrong (2.1.3
     /// `[MQTT-2.2.2-2]`), or the remaining length has a fifth byte. Never panics.
     pub fn parse(buf: &[u8]) -> Result<Option<Self>, DecodeError> {
+        Ok(Self::read(buf)?)
+    }
+
+    pub(crate) fn read(buf: &[u8]) -> Result<Option<Self>, Fault> {
         let Some((first, after)) = buf.split_first() else {
             return Ok(None);
         };
-        let packet_type =
-            PacketType::from_bits(first >> 4).ok_or(DecodeError::Malformed("packet type"))?;
+        let packet_type = PacketType::from_bits(first >> 4).ok_or(field!("packet type"))?;
         let flags = first & 0x0F;
         if packet_type
             .reserved_flags()
             .is_some_and(|reserved| reserved != flags)
         {
-            return Err(DecodeError::Malformed("reserved flags of the fixed header"));
+            return Err(field!("reserved flags of the fixed header"));
         }
-        let Some((remaining, length_len)) = variable_integer(after, "remaining length")? else {
+        let Some((remaining, length_len)) = variable_integer(after, field!("remaining length"))?
+        else {
             return Ok(None);
         };
         Ok(Some(Self {

@@ -25,6 +25,9 @@
 #[cfg(test)]
 extern crate std;
 
+#[macro_use]
+mod fault;
+
 pub mod client;
 mod decode;
 mod encode;
@@ -38,6 +41,7 @@ mod types;
 mod wire;
 
 pub use error::{DecodeError, EncodeError};
+pub use fault::Fault;
 pub use filters::{
     SubscribeFilter, SubscribeFilterIter, SubscribeFilters, UnsubscribeFilterIter,
     UnsubscribeFilters,

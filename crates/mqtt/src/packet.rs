@@ -108,7 +108,7 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// [`EncodeError`] when the packet cannot be expressed in this version.
     pub fn encoded_len(&self, version: Version) -> Result<usize, EncodeError> {
-        crate::encode::encoded_len(version, self)
+        Ok(crate::encode::packet(version, self, &mut [])?)
     }
 
     /// Writes the packet at the start of `buf` and answers how many bytes it took.
@@ -116,7 +116,8 @@ impl<'a> Packet<'a> {
     /// # Errors
     /// [`EncodeError::BufferTooSmall`] tells how much is needed; nothing useful is in `buf` then.
     pub fn encode(&self, version: Version, buf: &mut [u8]) -> Result<usize, EncodeError> {
-        crate::encode::packet(version, self, buf)
+        let needed = crate::encode::packet(version, self, buf)?;
+        fits(needed, buf)
     }
 
     /// The type of this packet.
@@ -142,6 +143,13 @@ impl<'a> Packet<'a> {
     }
 }
 
+const fn fits(needed: usize, buf: &[u8]) -> Result<usize, EncodeError> {
+    if needed > buf.len() {
+        return Err(EncodeError::BufferTooSmall { needed });
+    }
+    Ok(needed)
+}
+
 impl Publish<'_> {
     /// Writes everything but the payload at the start of `buf`, with a remaining length that counts
     /// the payload, and answers how many bytes it took. Who fans a message out writes a head for
@@ -150,7 +158,8 @@ impl Publish<'_> {
     /// # Errors
     /// As [`Packet::encode`]; `needed` counts the head alone.
     pub fn encode_head(&self, version: Version, buf: &mut [u8]) -> Result<usize, EncodeError> {
-        crate::encode::publish_head(version, self, buf)
+        let needed = crate::encode::publish_head(version, self, buf)?;
+        fits(needed, buf)
     }
 }
 

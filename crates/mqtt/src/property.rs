@@ -10,6 +10,8 @@ use crate::wire::Reader;
 pub(crate) mod rules;
 pub(crate) mod wire;
 
+pub(crate) use wire::{name, value_rule};
+
 /// One property. Variants carry the wire identifier in their documentation.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Property<'a> {
@@ -123,9 +125,44 @@ impl<'a> Properties<'a> {
         self.iter().find_map(pick)
     }
 
-    pub(crate) fn has_topic_alias(&self) -> bool {
-        self.iter()
-            .any(|property| matches!(property, Property::TopicAlias(_)))
+    /// The same without their names, for who looks for one or two among many.
+    pub(crate) const fn raw(&self) -> RawIter<'a> {
+        RawIter { rest: *self }
+    }
+
+    /// The number of the property with this identifier, if it is there.
+    pub(crate) fn number(&self, identifier: u8) -> Option<u32> {
+        self.raw()
+            .find(|property| property.identifier == identifier)
+            .map(|property| property.number())
+    }
+}
+
+/// Walks through [`Properties`] without naming them.
+pub(crate) struct RawIter<'a> {
+    rest: Properties<'a>,
+}
+
+impl<'a> Iterator for RawIter<'a> {
+    type Item = wire::Raw<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match &mut self.rest {
+            Properties::List(list) => {
+                let (first, rest) = list.split_first()?;
+                *list = rest;
+                Some(wire::raw(first))
+            }
+            Properties::Wire(bytes) => {
+                let mut reader = Reader::new(bytes);
+                let property = wire::Raw::read(&mut reader).ok();
+                *bytes = match property {
+                    Some(_) => reader.rest(),
+                    None => &[],
+                };
+                property
+            }
+        }
     }
 }
 
@@ -145,14 +182,12 @@ impl<'a> Iterator for PropertyIter<'a> {
                 *list = rest;
                 Some(*first)
             }
-            Properties::Wire([]) => None,
             Properties::Wire(bytes) => {
                 let mut reader = Reader::new(bytes);
-                let property = wire::read(&mut reader).ok();
-                *bytes = if property.is_some() {
-                    reader.rest()
-                } else {
-                    &[]
+                let property = wire::Raw::read(&mut reader).ok().and_then(wire::named);
+                *bytes = match property {
+                    Some(_) => reader.rest(),
+                    None => &[],
                 };
                 property
             }
@@ -188,7 +223,11 @@ impl fmt::Debug for Property<'_> {
         if let Self::AuthenticationData(data) = self {
             return write!(f, "AuthenticationData({} bytes)", data.len());
         }
-        let (identifier, value) = wire::parts(self);
-        write!(f, "{}({value:?})", wire::name(identifier))
+        let raw = wire::raw(self);
+        let is_flag = wire::type_of(raw.identifier) == wire::Type::Flag;
+        if is_flag {
+            return write!(f, "{}({})", name(raw.identifier), raw.number() != 0);
+        }
+        write!(f, "{}({:?})", name(raw.identifier), raw.value)
     }
 }

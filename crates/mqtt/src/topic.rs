@@ -39,20 +39,21 @@ pub fn is_valid_filter(filter: &str) -> bool {
 }
 
 fn is_plain_filter(filter: &str) -> bool {
-    if filter.is_empty() || filter.contains('\0') {
-        return false;
-    }
-    let mut levels = levels(filter).peekable();
-    while let Some(level) = levels.next() {
-        let is_last = levels.peek().is_none();
-        match level {
-            "#" if is_last => {}
-            "+" => {}
-            _ if level.contains(['#', '+']) => return false,
-            _ => {}
+    // The byte before decides: a wildcard must have its level to itself, `#` the last one.
+    let mut before = b'/';
+    for byte in filter.bytes() {
+        let fits = match before {
+            b'#' => false,
+            b'+' => byte == b'/',
+            b'/' => true,
+            _ => byte != b'+' && byte != b'#',
+        };
+        if !fits || byte == 0 {
+            return false;
         }
+        before = byte;
     }
-    true
+    !filter.is_empty()
 }
 
 /// Whether the topic name `topic` is one of those that `filter` asks for.

@@ -20,6 +20,12 @@ impl Version {
             Self::V5 => 5,
         }
     }
+
+    /// Whether this is MQTT 5. In a build without the feature `v5` the answer is no before the program
+    /// runs, and all that depends on it is left out.
+    pub(crate) const fn is_v5(self) -> bool {
+        cfg!(feature = "v5") && matches!(self, Self::V5)
+    }
 }
 
 /// Quality of service. AWS IoT Core has 0 and 1 only (`B-2`); 2 can be decoded so that it can be

@@ -4,12 +4,13 @@
 //! [`Writer`] puts fields into a lent slice. It counts what does not fit instead of failing, so
 //! that one walk over a packet serves both to measure it (with no room at all) and to write it.
 
-use crate::{DecodeError, EncodeError, PacketId};
+use crate::fault::Fault;
+use crate::{PacketId, ReasonCode};
 
 /// The longest remaining length, and the largest variable byte integer: 268,435,455 (1.5.5, 2.1.4).
 pub(crate) const VARIABLE_INTEGER_MAX: u32 = 0x0FFF_FFFF;
 
-/// Reads fields one after the other. Every method is given the name of the field for the error.
+/// Reads fields one after the other. Every method is given the fault it answers when it cannot.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reader<'a> {
     rest: &'a [u8],
@@ -29,99 +30,96 @@ impl<'a> Reader<'a> {
         self.rest.is_empty()
     }
 
-    pub(crate) fn take(
-        &mut self,
-        len: usize,
-        field: &'static str,
-    ) -> Result<&'a [u8], DecodeError> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(len)
-            .ok_or(DecodeError::Malformed(field))?;
+    pub(crate) fn take(&mut self, len: usize, fault: Fault) -> Result<&'a [u8], Fault> {
+        let (taken, rest) = self.rest.split_at_checked(len).ok_or(fault)?;
         self.rest = rest;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], DecodeError> {
-        let (taken, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or(DecodeError::Malformed(field))?;
+    /// Everything that is left.
+    pub(crate) const fn take_rest(&mut self) -> &'a [u8] {
+        let rest = self.rest;
+        self.rest = &[];
+        rest
+    }
+
+    /// An integer of `width` bytes.
+    pub(crate) fn number(&mut self, width: usize, fault: Fault) -> Result<u32, Fault> {
+        let join = |value: u32, byte: &u8| value << 8 | u32::from(*byte);
+        Ok(self.take(width, fault)?.iter().fold(0, join))
+    }
+
+    pub(crate) fn u8(&mut self, fault: Fault) -> Result<u8, Fault> {
+        let (first, rest) = self.rest.split_first().ok_or(fault)?;
         self.rest = rest;
-        Ok(*taken)
+        Ok(*first)
     }
 
-    pub(crate) fn u8(&mut self, field: &'static str) -> Result<u8, DecodeError> {
-        self.array::<1>(field).map(u8::from_be_bytes)
+    pub(crate) fn u16(&mut self, fault: Fault) -> Result<u16, Fault> {
+        let (two, rest) = self.rest.split_first_chunk().ok_or(fault)?;
+        self.rest = rest;
+        Ok(u16::from_be_bytes(*two))
     }
 
-    pub(crate) fn u16(&mut self, field: &'static str) -> Result<u16, DecodeError> {
-        self.array(field).map(u16::from_be_bytes)
-    }
-
-    pub(crate) fn u32(&mut self, field: &'static str) -> Result<u32, DecodeError> {
-        self.array(field).map(u32::from_be_bytes)
+    pub(crate) fn reason_code(&mut self) -> Result<ReasonCode, Fault> {
+        self.u8(field!("reason code")).map(ReasonCode)
     }
 
     /// A variable byte integer in its shortest form `[MQTT-1.5.5-1]`.
-    pub(crate) fn variable_integer(&mut self, field: &'static str) -> Result<u32, DecodeError> {
-        match variable_integer(self.rest, field)? {
+    pub(crate) fn variable_integer(&mut self, fault: Fault) -> Result<u32, Fault> {
+        match variable_integer(self.rest, fault)? {
             Some((value, len)) if len == variable_integer_len(value) => {
-                self.take(len, field)?;
+                self.take(len, fault)?;
                 Ok(value)
             }
-            _ => Err(DecodeError::Malformed(field)),
+            _ => Err(fault),
         }
     }
 
     /// Two bytes of length, then as many bytes (1.5.6).
-    pub(crate) fn binary(&mut self, field: &'static str) -> Result<&'a [u8], DecodeError> {
-        let len = self.u16(field)?;
-        self.take(usize::from(len), field)
+    pub(crate) fn binary(&mut self, fault: Fault) -> Result<&'a [u8], Fault> {
+        let len = self.u16(fault)?;
+        self.take(usize::from(len), fault)
     }
 
     /// A UTF-8 encoded string without the null character `[MQTT-1.5.4-1]` `[MQTT-1.5.4-2]`.
-    pub(crate) fn text(&mut self, field: &'static str) -> Result<&'a str, DecodeError> {
-        match core::str::from_utf8(self.binary(field)?) {
+    pub(crate) fn text(&mut self, fault: Fault) -> Result<&'a str, Fault> {
+        match core::str::from_utf8(self.binary(fault)?) {
             Ok(text) if !has_null(text) => Ok(text),
-            _ => Err(DecodeError::Malformed(field)),
+            _ => Err(fault),
         }
     }
 
     /// A packet identifier, which is never zero `[MQTT-2.3.1-1]` `[MQTT-2.2.1-3]`.
-    pub(crate) fn packet_id(&mut self) -> Result<PacketId, DecodeError> {
-        let number = self.u16("packet identifier")?;
-        PacketId::new(number).ok_or(DecodeError::Protocol("packet identifier is zero"))
+    pub(crate) fn packet_id(&mut self) -> Result<PacketId, Fault> {
+        let number = self.u16(field!("packet identifier"))?;
+        PacketId::new(number).ok_or(rule!("packet identifier is zero"))
     }
 
     /// The end of the packet: nothing may follow its last field.
-    pub(crate) const fn finish(self) -> Result<(), DecodeError> {
+    pub(crate) const fn finish(&self) -> Result<(), Fault> {
         if self.rest.is_empty() {
             Ok(())
         } else {
-            Err(DecodeError::Malformed("bytes after the last field"))
+            Err(field!("bytes after the last field"))
         }
     }
 }
 
 /// The variable byte integer at the start of `bytes` and how many bytes it takes, or `None` when
 /// the bytes end within it. More than four bytes are malformed.
-pub(crate) fn variable_integer(
-    bytes: &[u8],
-    field: &'static str,
-) -> Result<Option<(u32, usize)>, DecodeError> {
+pub(crate) fn variable_integer(bytes: &[u8], fault: Fault) -> Result<Option<(u32, usize)>, Fault> {
     let mut value = 0_u32;
-    for (byte, (len, shift)) in bytes.iter().zip([(1, 0), (2, 7), (3, 14), (4, 21)]) {
-        value |= u32::from(byte & 0x7F) << shift;
+    let mut len = 0_usize;
+    for byte in bytes.iter().take(4) {
+        let shift = (len as u32).wrapping_mul(7);
+        len = len.wrapping_add(1);
+        value |= u32::from(byte & 0x7F).wrapping_shl(shift);
         if byte & 0x80 == 0 {
             return Ok(Some((value, len)));
         }
     }
-    if bytes.len() < 4 {
-        Ok(None)
-    } else {
-        Err(DecodeError::Malformed(field))
-    }
+    if len < 4 { Ok(None) } else { Err(fault) }
 }
 
 /// How many bytes a variable byte integer takes.
@@ -135,7 +133,7 @@ pub(crate) const fn variable_integer_len(value: u32) -> usize {
 }
 
 fn has_null(text: &str) -> bool {
-    text.as_bytes().contains(&0)
+    text.bytes().any(|byte| byte == 0)
 }
 
 /// Writes fields one after the other into a lent slice, and counts on when the slice ends.
@@ -172,7 +170,10 @@ impl<'b> Writer<'b> {
     }
 
     pub(crate) fn u8(&mut self, value: u8) {
-        self.bytes(&[value]);
+        if let Some(place) = self.buf.get_mut(self.len) {
+            *place = value;
+        }
+        self.len = self.len.saturating_add(1);
     }
 
     pub(crate) fn u16(&mut self, value: u16) {
@@ -183,46 +184,39 @@ impl<'b> Writer<'b> {
         self.bytes(&value.to_be_bytes());
     }
 
-    pub(crate) fn variable_integer(
-        &mut self,
-        value: usize,
-        field: &'static str,
-    ) -> Result<(), EncodeError> {
-        let mut left = match u32::try_from(value) {
-            Ok(value) if value <= VARIABLE_INTEGER_MAX => value,
-            _ => return Err(EncodeError::FieldTooLong(field)),
-        };
-        loop {
-            let [.., low] = left.to_be_bytes();
-            left >>= 7;
-            if left == 0 {
-                self.u8(low & 0x7F);
-                return Ok(());
-            }
-            self.u8(low | 0x80);
+    pub(crate) fn variable_integer(&mut self, value: usize, fault: Fault) -> Result<(), Fault> {
+        let mut left = value;
+        if left > VARIABLE_INTEGER_MAX as usize {
+            return Err(fault);
         }
+        while left > 0x7F {
+            self.u8(left as u8 | 0x80);
+            left >>= 7;
+        }
+        self.u8(left as u8);
+        Ok(())
     }
 
-    pub(crate) fn binary(&mut self, bytes: &[u8], field: &'static str) -> Result<(), EncodeError> {
-        let len = u16::try_from(bytes.len()).map_err(|_| EncodeError::FieldTooLong(field))?;
+    pub(crate) fn binary(&mut self, bytes: &[u8], fault: Fault) -> Result<(), Fault> {
+        let len = u16::try_from(bytes.len()).map_err(|_| fault)?;
         self.u16(len);
         self.bytes(bytes);
         Ok(())
     }
 
-    pub(crate) fn text(&mut self, text: &str, field: &'static str) -> Result<(), EncodeError> {
+    pub(crate) fn text(&mut self, text: &str, fault: Fault) -> Result<(), Fault> {
         if has_null(text) {
-            return Err(EncodeError::NotAllowed(
-                "text with a null character cannot be sent",
-            ));
+            return Err(rule!("text with a null character cannot be sent"));
         }
-        self.binary(text.as_bytes(), field)
+        self.binary(text.as_bytes(), fault)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const VALUE: Fault = field!("payload");
 
     /// Table 1-1 of MQTT 5 (2.4 of MQTT 3.1.1): the first and last value of each length.
     const VARIABLE_INTEGERS: [(u32, &[u8]); 8] = [
@@ -241,40 +235,37 @@ mod tests {
         for (value, bytes) in VARIABLE_INTEGERS {
             let mut buf = [0; 4];
             let mut writer = Writer::new(&mut buf);
-            writer.variable_integer(value as usize, "value").unwrap();
+            writer.variable_integer(value as usize, VALUE).unwrap();
             let len = writer.len();
             assert_eq!(&buf[..len], bytes);
             assert_eq!(len, variable_integer_len(value));
-            assert_eq!(Reader::new(bytes).variable_integer("value"), Ok(value));
-            assert_eq!(variable_integer(bytes, "value"), Ok(Some((value, len))));
+            assert_eq!(Reader::new(bytes).variable_integer(VALUE), Ok(value));
+            assert_eq!(variable_integer(bytes, VALUE), Ok(Some((value, len))));
             // one byte short of the end: more is needed
-            assert_eq!(variable_integer(&bytes[..len - 1], "value"), Ok(None));
+            assert_eq!(variable_integer(&bytes[..len - 1], VALUE), Ok(None));
         }
         assert_eq!(
-            Writer::counting().variable_integer(268_435_456, "value"),
-            Err(EncodeError::FieldTooLong("value"))
+            Writer::counting().variable_integer(268_435_456, VALUE),
+            Err(VALUE)
         );
     }
 
     #[test]
     fn a_fifth_byte_and_a_padded_integer_are_malformed_mqtt_1_5_5_1() {
-        let malformed = Err(DecodeError::Malformed("value"));
+        let malformed = Err(VALUE);
         let five = [0x80, 0x80, 0x80, 0x80, 0x01];
+        assert_eq!(variable_integer(&five, VALUE), Err(VALUE));
+        assert_eq!(Reader::new(&five).variable_integer(VALUE), malformed);
         assert_eq!(
-            variable_integer(&five, "value"),
-            Err(DecodeError::Malformed("value"))
-        );
-        assert_eq!(Reader::new(&five).variable_integer("value"), malformed);
-        assert_eq!(
-            Reader::new(&[0x81, 0x00]).variable_integer("value"),
+            Reader::new(&[0x81, 0x00]).variable_integer(VALUE),
             malformed
         );
     }
 
     #[test]
     fn text_is_utf8_without_null_mqtt_1_5_4() {
-        let malformed = Err(DecodeError::Malformed("text"));
-        let read = |bytes: &'static [u8]| Reader::new(bytes).text("text");
+        let malformed = Err(VALUE);
+        let read = |bytes: &'static [u8]| Reader::new(bytes).text(VALUE);
         // figure 1-4 of the standard: "A" and U+2A6D4
         assert_eq!(
             read(&[0, 5, 0x41, 0xF0, 0xAA, 0x9B, 0x94]),
@@ -296,7 +287,7 @@ mod tests {
         writer.u16(0x0102);
         writer.u32(7);
         writer.u8(9);
-        writer.binary(&[0; 300], "data").unwrap();
+        writer.binary(&[0; 300], VALUE).unwrap();
         assert_eq!(writer.len(), 2 + 4 + 1 + 302);
         assert_eq!(
             buf,

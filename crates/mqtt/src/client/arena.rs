@@ -8,7 +8,7 @@
 //! No function here can panic: a position that is not a record's start reads as "no record".
 
 use super::Millis;
-use crate::EncodeError;
+use crate::fault::Fault;
 
 /// Bytes of bookkeeping before each packet.
 pub(super) const HEADER: usize = 21;
@@ -67,25 +67,34 @@ impl Entry {
     }
 
     fn to_bytes(self) -> [u8; HEADER] {
-        let mut bytes = [0; HEADER];
-        let fields: [&[u8]; 6] = [
-            &self.len.to_le_bytes(),
-            &self.ticket.to_le_bytes(),
-            &self.sent_at.0.to_le_bytes(),
-            &self.packet_id.to_le_bytes(),
-            &[self.codes],
-            &[
-                self.kind as u8,
-                self.state as u8 | if self.awaited { AWAITED } else { 0 },
-            ],
-        ];
-        let mut rest = bytes.iter_mut();
-        for byte in fields.into_iter().flatten() {
-            if let Some(slot) = rest.next() {
-                *slot = *byte;
-            }
-        }
-        bytes
+        let [l0, l1, l2, l3] = self.len.to_le_bytes();
+        let [t0, t1, t2, t3] = self.ticket.to_le_bytes();
+        let [s0, s1, s2, s3, s4, s5, s6, s7] = self.sent_at.0.to_le_bytes();
+        let [id_low, id_high] = self.packet_id.to_le_bytes();
+        let state = self.state as u8 | if self.awaited { AWAITED } else { 0 };
+        [
+            l0,
+            l1,
+            l2,
+            l3,
+            t0,
+            t1,
+            t2,
+            t3,
+            s0,
+            s1,
+            s2,
+            s3,
+            s4,
+            s5,
+            s6,
+            s7,
+            id_low,
+            id_high,
+            self.codes,
+            self.kind as u8,
+            state,
+        ]
     }
 
     fn from_bytes(bytes: &[u8; HEADER]) -> Self {
@@ -131,12 +140,17 @@ pub(super) struct Arena<'b> {
     used: usize,
 }
 
+/// Sees the records so far, writes a packet if there is room for it, answers how many bytes it takes.
+///
+/// Behind a pointer, because a device pays for each copy of [`Arena::push`].
+pub(super) type Encode<'f> = dyn Fn(&[u8], &mut [u8]) -> Result<usize, Fault> + 'f;
+
 /// Why a record was not added.
 pub(super) enum PushError {
     /// It would fit once `needed` bytes are free; `free` are.
     NoRoom { needed: usize, free: usize },
     /// The packet cannot be written at all.
-    Encode(EncodeError),
+    Encode(Fault),
 }
 
 impl<'b> Arena<'b> {
@@ -152,12 +166,8 @@ impl<'b> Arena<'b> {
         self.buf.len().saturating_sub(self.used)
     }
 
-    /// Adds a record behind the last one. `encode` sees the records so far and writes the packet.
-    pub(super) fn push(
-        &mut self,
-        mut entry: Entry,
-        encode: impl FnOnce(&[u8], &mut [u8]) -> Result<usize, EncodeError>,
-    ) -> Result<(), PushError> {
+    /// Adds a record behind the last one.
+    pub(super) fn push(&mut self, mut entry: Entry, encode: &Encode<'_>) -> Result<(), PushError> {
         let free = self.free();
         let codes = usize::from(entry.codes);
         let around = HEADER.saturating_add(codes);
@@ -167,17 +177,12 @@ impl<'b> Arena<'b> {
         let room = body
             .len()
             .checked_sub(codes)
-            .and_then(|room| body.get_mut(..room));
-        let written = match encode(front, room.unwrap_or_default()) {
-            Ok(written) => written,
-            Err(EncodeError::BufferTooSmall { needed }) => {
-                let needed = needed.saturating_add(around);
-                return Err(PushError::NoRoom { needed, free });
-            }
-            Err(error) => return Err(PushError::Encode(error)),
-        };
-        // An empty header means that nothing was written: no packet is empty.
-        let Some(header) = header.first_chunk_mut::<HEADER>() else {
+            .and_then(|room| body.get_mut(..room))
+            .unwrap_or_default();
+        let room_len = room.len();
+        let written = encode(front, room).map_err(PushError::Encode)?;
+        // An empty header means that there was no room either: no packet is empty.
+        let (Some(header), true) = (header.first_chunk_mut::<HEADER>(), written <= room_len) else {
             return Err(PushError::NoRoom {
                 needed: written.saturating_add(around),
                 free,
@@ -308,12 +313,11 @@ mod tests {
 
     fn push(arena: &mut Arena<'_>, entry: Entry, packet: &[u8]) -> bool {
         arena
-            .push(entry, |_, out| {
-                let needed = packet.len();
-                out.get_mut(..needed)
-                    .ok_or(EncodeError::BufferTooSmall { needed })?
-                    .copy_from_slice(packet);
-                Ok(needed)
+            .push(entry, &|_, out| {
+                if let Some(place) = out.get_mut(..packet.len()) {
+                    place.copy_from_slice(packet);
+                }
+                Ok(packet.len())
             })
             .is_ok()
     }
@@ -396,9 +400,7 @@ mod tests {
     fn what_never_fits_says_how_much_it_needs() {
         let mut buf = [0; HEADER + 4];
         let mut arena = Arena::new(&mut buf);
-        let refused = arena.push(entry(1, 1), |_, _| {
-            Err(EncodeError::BufferTooSmall { needed: 10 })
-        });
+        let refused = arena.push(entry(1, 1), &|_, _| Ok(10));
         assert!(matches!(
             refused,
             Err(PushError::NoRoom { needed, free }) if needed == HEADER + 11 && free == HEADER + 4

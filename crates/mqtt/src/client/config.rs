@@ -1,6 +1,6 @@
 //! What a client asks for in CONNECT, and what the CONNACK made of it.
 
-use crate::{Properties, Property, QoS, Version, Will};
+use crate::{Properties, QoS, Version, Will};
 
 /// Seconds that AWS takes for a keep-alive of 0 (`B-15`).
 const KEEP_ALIVE_WHEN_ZERO: u16 = 1200;
@@ -79,20 +79,24 @@ pub struct Negotiated {
     pub session_expiry: Option<u32>,
 }
 
+/// What a keep-alive of so many seconds means (`B-15`).
+const fn keep_alive_of(seconds: u16) -> u16 {
+    match seconds {
+        0 => KEEP_ALIVE_WHEN_ZERO,
+        _ => seconds,
+    }
+}
+
 impl Negotiated {
     /// What MQTT takes for granted when the CONNACK says nothing (3.2.2.3).
     pub(super) fn new(options: &ConnectOptions<'_>, session_present: bool) -> Self {
         Self {
             session_present,
-            keep_alive: if options.keep_alive == 0 {
-                KEEP_ALIVE_WHEN_ZERO
-            } else {
-                options.keep_alive
-            },
-            receive_maximum: match options.version {
+            keep_alive: keep_alive_of(options.keep_alive),
+            receive_maximum: match options.version.is_v5() {
                 // AWS lets 100 be unacknowledged on one connection, in 3.1.1 too (B-47).
-                Version::V311 => 100,
-                Version::V5 => u16::MAX,
+                false => 100,
+                true => u16::MAX,
             },
             maximum_packet_size: 268_435_460,
             maximum_qos: QoS::ExactlyOnce,
@@ -102,23 +106,24 @@ impl Negotiated {
         }
     }
 
+    /// What the CONNACK says, by the identifiers of table 2-4.
     pub(super) fn read(&mut self, properties: Properties<'_>) {
-        for property in properties.iter() {
-            match property {
-                Property::ServerKeepAlive(seconds) => {
-                    self.keep_alive = if seconds == 0 {
-                        KEEP_ALIVE_WHEN_ZERO
-                    } else {
-                        seconds
+        for property in properties.raw() {
+            let number = property.number();
+            let short = number as u16;
+            match property.identifier {
+                0x11 => self.session_expiry = Some(number),
+                0x13 => self.keep_alive = keep_alive_of(short),
+                0x21 => self.receive_maximum = short,
+                0x22 => self.topic_alias_maximum = short,
+                0x24 => {
+                    self.maximum_qos = match number {
+                        0 => QoS::AtMostOnce,
+                        _ => QoS::AtLeastOnce,
                     };
                 }
-                Property::ReceiveMaximum(count) => self.receive_maximum = count,
-                Property::MaximumPacketSize(bytes) => self.maximum_packet_size = bytes,
-                Property::MaximumQoS(0) => self.maximum_qos = QoS::AtMostOnce,
-                Property::MaximumQoS(1) => self.maximum_qos = QoS::AtLeastOnce,
-                Property::RetainAvailable(available) => self.retain_available = available,
-                Property::TopicAliasMaximum(count) => self.topic_alias_maximum = count,
-                Property::SessionExpiryInterval(seconds) => self.session_expiry = Some(seconds),
+                0x25 => self.retain_available = number != 0,
+                0x27 => self.maximum_packet_size = number,
                 _ => {}
             }
         }

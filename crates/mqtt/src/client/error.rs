@@ -1,14 +1,15 @@
 //! What can go wrong on the client's side, and whose turn it is.
 
+use crate::fault::Fault;
 use crate::{DecodeError, EncodeError, ReasonCode};
 
 /// The connection is over: close the transport and connect again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionError {
     /// Peer: it sent bytes that are not MQTT.
-    Decode(DecodeError),
+    Decode(Fault),
     /// Peer: it sent a packet that is not allowed at this moment. The text says which.
-    Protocol(&'static str),
+    Protocol(Fault),
     /// Peer: CONNACK carried a refusal. Look at the code: credentials and identifiers are yours to correct.
     Refused(ReasonCode),
     /// Peer: it ended the connection with a DISCONNECT (MQTT 5).
@@ -21,7 +22,7 @@ pub enum SessionError {
     /// new connection `[MQTT-4.4.0-1]`.
     AckTimeout,
     /// Configuration: the CONNECT packet cannot be written.
-    Connect(EncodeError),
+    Connect(Fault),
 }
 
 impl SessionError {
@@ -39,17 +40,17 @@ impl SessionError {
     }
 }
 
-impl From<DecodeError> for SessionError {
-    fn from(error: DecodeError) -> Self {
-        Self::Decode(error)
+impl From<Fault> for SessionError {
+    fn from(fault: Fault) -> Self {
+        Self::Decode(fault)
     }
 }
 
 impl core::fmt::Display for SessionError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
-            Self::Decode(error) => write!(f, "the server sent a {error}"),
-            Self::Protocol(what) => write!(f, "the server broke the protocol: {what}"),
+            Self::Decode(error) => write!(f, "the server sent a {}", DecodeError::from(*error)),
+            Self::Protocol(what) => write!(f, "the server broke the protocol: {}", what.text()),
             Self::Refused(code) => write!(
                 f,
                 "the server refused the connection with code 0x{:02x}",
@@ -65,7 +66,9 @@ impl core::fmt::Display for SessionError {
             Self::ConnAckTimeout => f.write_str("the server did not answer CONNECT in time"),
             Self::PingTimeout => f.write_str("the server did not answer PINGREQ in time"),
             Self::AckTimeout => f.write_str("the server did not acknowledge a packet in time"),
-            Self::Connect(error) => write!(f, "CONNECT cannot be sent: {error}"),
+            Self::Connect(error) => {
+                write!(f, "CONNECT cannot be sent: {}", EncodeError::from(*error))
+            }
         }
     }
 }
@@ -105,7 +108,7 @@ pub enum PublishError {
     /// Configuration: the topic name is empty, or holds a wildcard or NUL.
     InvalidTopic,
     /// Configuration: the packet cannot be expressed.
-    Encode(EncodeError),
+    Encode(Fault),
 }
 
 impl core::fmt::Display for PublishError {
@@ -132,7 +135,7 @@ impl core::fmt::Display for PublishError {
             Self::InvalidTopic => {
                 f.write_str("a topic name is one or more characters without `+`, `#` and NUL")
             }
-            Self::Encode(error) => error.fmt(f),
+            Self::Encode(fault) => EncodeError::from(*fault).fmt(f),
         }
     }
 }
@@ -163,7 +166,7 @@ pub enum SubscribeError {
     /// Configuration: quality of service 2.
     QosNotSupported,
     /// Configuration: the packet cannot be expressed.
-    Encode(EncodeError),
+    Encode(Fault),
 }
 
 impl core::fmt::Display for SubscribeError {
@@ -186,7 +189,7 @@ impl core::fmt::Display for SubscribeError {
                 "`+` stands for a whole level, `#` for the last one; a filter is not empty",
             ),
             Self::QosNotSupported => f.write_str("quality of service 2 is not supported"),
-            Self::Encode(error) => error.fmt(f),
+            Self::Encode(fault) => EncodeError::from(*fault).fmt(f),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! What a session can be asked about itself: how many subscriptions it holds, how fast the server answers.
 
 use super::arena::{At, Entry, Kind, State};
-use super::operations::subscribe_filters;
 use super::session::Session;
+use super::stored;
 use crate::ReasonCode;
 
 impl Session<'_> {
@@ -29,7 +29,7 @@ impl Session<'_> {
         let mut found = false;
         self.each_subscription(|session, at, entry| {
             let packet = session.arena.packet(at, &entry);
-            found |= subscribe_filters(session.options.version, packet)
+            found |= stored::filters(session.options.version, packet)
                 .is_some_and(|filters| filters.iter().any(|held| held.filter == filter));
         });
         found

@@ -1,14 +1,12 @@
 //! What the server's packets mean for the session.
 
 use super::arena::{At, Entry, Kind, State};
-use super::operations::{Ticket, decode};
+use super::operations::Ticket;
 use super::reader::Skipped;
 use super::session::{Link, Ping, Session, Suspect};
-use super::{Millis, Negotiated, SessionError};
-use crate::{
-    Ack, ConnAck, Frame, Packet, PacketId, PacketType, Properties, Property, Publish, QoS,
-    ReasonCode, SubAck, Version,
-};
+use super::{Millis, Negotiated, SessionError, stored};
+use crate::wire::Reader;
+use crate::{Frame, PacketId, PacketType, Properties, Publish, QoS, ReasonCode, decode};
 
 /// How long after a PUBLISH with QoS 0 a silent close is taken for an answer to it, in milliseconds.
 const SUSPICION: u64 = 5_000;
@@ -102,27 +100,33 @@ impl Session<'_> {
         now: Millis,
         frame: &Frame<'f>,
     ) -> Result<Event<'f>, SessionError> {
-        let packet = Packet::decode(self.options.version, frame)?;
+        let mut reader = Reader::new(frame.body);
         self.last_received = now;
-        match (self.link, packet) {
+        match (self.link, frame.header.packet_type) {
             (
                 Link::Opening {
                     connect_sent: true, ..
                 },
-                Packet::ConnAck(connack),
-            ) => self.connack(connack),
-            (Link::Opening { .. }, _) => Err(SessionError::Protocol("CONNACK must come first")),
-            (Link::Up | Link::Closing { .. } | Link::Closed, packet) => self.live(packet),
-            (Link::Down, _) => Err(SessionError::Protocol("a packet without a connection")),
+                PacketType::ConnAck,
+            ) => self.connack(&mut reader),
+            (Link::Opening { .. }, _) => {
+                Err(SessionError::Protocol(rule!("CONNACK must come first")))
+            }
+            (Link::Down, _) => Err(SessionError::Protocol(rule!(
+                "a packet without a connection"
+            ))),
+            (Link::Up | Link::Closing { .. } | Link::Closed, packet_type) => {
+                self.live(packet_type, frame.header.flags, &mut reader)
+            }
         }
     }
 
     /// Says that the application has taken the message with this identifier, or why it will not.
     /// The reason travels in MQTT 5 only.
     pub fn acknowledge(&mut self, packet_id: PacketId, reason: ReasonCode) {
-        let reason = match self.options.version {
-            Version::V311 => ReasonCode::SUCCESS,
-            Version::V5 => reason,
+        let reason = match self.options.version.is_v5() {
+            false => ReasonCode::SUCCESS,
+            true => reason,
         };
         // Never full when the driver heeds `is_ready`; a lost PUBACK only means that the message comes again.
         let _ = self.acks.push((packet_id, reason));
@@ -137,9 +141,9 @@ impl Session<'_> {
         self.last_received = now;
         self.counters.skipped = self.counters.skipped.saturating_add(1);
         if skipped.packet_type != PacketType::Publish || self.link == Link::Down {
-            return Err(SessionError::Protocol(
-                "a packet longer than the receive buffer",
-            ));
+            return Err(SessionError::Protocol(rule!(
+                "a packet longer than the receive buffer"
+            )));
         }
         if let Some(packet_id) = skipped.packet_id {
             self.acknowledge(packet_id, ReasonCode::QUOTA_EXCEEDED);
@@ -161,14 +165,14 @@ impl Session<'_> {
                 .is_some_and(|sent| now.since(sent) < SUSPICION);
             return recent.then_some(Unheard::PublishQos0);
         };
-        match decode(self.options.version, self.arena.packet(at, &entry))? {
-            Packet::Publish(publish) => Some(Unheard::Publish(publish.topic)),
-            Packet::Subscribe(subscribe) => subscribe
-                .filters
+        let packet = self.arena.packet(at, &entry);
+        match entry.kind {
+            Kind::PublishQos1 => stored::topic(packet).map(Unheard::Publish),
+            Kind::Subscribe => stored::filters(self.options.version, packet)?
                 .iter()
                 .next()
                 .map(|first| Unheard::Subscribe(first.filter)),
-            _ => None,
+            Kind::PublishQos0 | Kind::Unsubscribe => None,
         }
     }
 
@@ -224,73 +228,101 @@ impl Session<'_> {
         oldest
     }
 
-    fn connack<'f>(&mut self, connack: ConnAck<'f>) -> Result<Event<'f>, SessionError> {
+    fn connack<'f>(&mut self, reader: &mut Reader<'f>) -> Result<Event<'f>, SessionError> {
+        let connack = decode::conn_ack(self.options.version, reader)?;
+        reader.finish()?;
         if connack.reason_code != ReasonCode::SUCCESS {
             return Err(SessionError::Refused(connack.reason_code));
         }
-        let mut negotiated = Negotiated::new(&self.options, connack.session_present);
         if self.options.clean_start && connack.session_present {
-            return Err(SessionError::Protocol(
-                "session present although a clean start was asked for",
-            ));
+            return Err(SessionError::Protocol(rule!(
+                "session present although a clean start was asked for"
+            )));
         }
+        let mut negotiated = Negotiated::new(&self.options, connack.session_present);
         negotiated.read(connack.properties);
         self.negotiated = negotiated;
         self.link = Link::Up;
         self.ping = Ping::Idle;
         self.resume(connack.session_present);
-        let assigned_client_id = connack.properties.find(|property| match property {
-            Property::AssignedClientIdentifier(id) => Some(id),
-            _ => None,
-        });
+        let mut properties = connack.properties.raw();
+        let assigned_client_id = properties
+            .find(|property| property.identifier == 0x12)
+            .and_then(|property| property.text());
         Ok(Event::Connected {
             negotiated,
             assigned_client_id,
         })
     }
 
-    fn live<'f>(&mut self, packet: Packet<'f>) -> Result<Event<'f>, SessionError> {
-        match packet {
-            Packet::Publish(publish) => self.message(publish),
-            Packet::PubAck(ack) => Ok(self.puback(ack)),
-            Packet::SubAck(ack) => self.suback(ack),
-            Packet::UnsubAck(ack) => self.unsuback(ack),
-            Packet::PingResp => {
+    fn live<'f>(
+        &mut self,
+        packet_type: PacketType,
+        flags: u8,
+        reader: &mut Reader<'f>,
+    ) -> Result<Event<'f>, SessionError> {
+        let version = self.options.version;
+        match packet_type {
+            PacketType::Publish => message(decode::publish(version, flags, reader)?),
+            PacketType::PubAck => {
+                let ack = decode::ack(version, reader)?;
+                reader.finish()?;
+                let codes = [ack.reason_code.0];
+                Ok(
+                    match self.settle(Kind::PublishQos1, ack.packet_id, &codes)? {
+                        Some(ticket) => Event::Published {
+                            ticket,
+                            reason: ack.reason_code,
+                        },
+                        None => Event::Nothing,
+                    },
+                )
+            }
+            PacketType::SubAck => {
+                let ack = decode::sub_ack(version, reader)?;
+                reader.finish()?;
+                let reason_codes = ack.reason_codes;
+                Ok(
+                    match self.settle(Kind::Subscribe, ack.packet_id, reason_codes)? {
+                        Some(ticket) => Event::Subscribed {
+                            ticket,
+                            reason_codes,
+                        },
+                        None => Event::Nothing,
+                    },
+                )
+            }
+            PacketType::UnsubAck => {
+                let ack = decode::unsub_ack(version, reader)?;
+                reader.finish()?;
+                let reason_codes = ack.reason_codes;
+                Ok(
+                    match self.settle(Kind::Unsubscribe, ack.packet_id, reason_codes)? {
+                        Some(ticket) => Event::Unsubscribed {
+                            ticket,
+                            reason_codes,
+                        },
+                        None => Event::Nothing,
+                    },
+                )
+            }
+            PacketType::PingResp => {
+                reader.finish()?;
                 if matches!(self.ping, Ping::Sent { .. }) {
                     self.ping = Ping::Idle;
                 }
                 Ok(Event::Nothing)
             }
-            Packet::Disconnect(disconnect) if self.options.version == Version::V5 => {
+            PacketType::Disconnect if version.is_v5() => {
+                let disconnect = decode::disconnect(version, reader)?;
+                reader.finish()?;
                 Err(SessionError::Disconnected(disconnect.reason_code))
             }
-            Packet::ConnAck(_) => Err(SessionError::Protocol("a second CONNACK")),
-            _ => Err(SessionError::Protocol("a packet that servers do not send")),
+            PacketType::ConnAck => Err(SessionError::Protocol(rule!("a second CONNACK"))),
+            _ => Err(SessionError::Protocol(rule!(
+                "a packet that servers do not send"
+            ))),
         }
-    }
-
-    fn message<'f>(&mut self, publish: Publish<'f>) -> Result<Event<'f>, SessionError> {
-        if publish.qos == QoS::ExactlyOnce {
-            return Err(SessionError::Protocol(
-                "a PUBLISH with QoS 2, which was never granted",
-            ));
-        }
-        let aliased = |property| matches!(property, Property::TopicAlias(_)).then_some(());
-        if publish.properties.find(aliased).is_some() {
-            // CONNECT said no Topic Alias Maximum, so none is allowed [MQTT-3.3.2-9].
-            return Err(SessionError::Protocol(
-                "a topic alias, which was never allowed",
-            ));
-        }
-        Ok(Event::Message(Message {
-            topic: publish.topic,
-            payload: publish.payload,
-            qos: publish.qos,
-            retain: publish.retain,
-            dup: publish.dup,
-            packet_id: publish.packet_id,
-            properties: publish.properties,
-        }))
     }
 
     /// The record of this kind that waits for the acknowledgement of `packet_id`. One that is being
@@ -310,65 +342,61 @@ impl Session<'_> {
         found
     }
 
-    fn puback(&mut self, ack: Ack<'_>) -> Event<'static> {
-        let Some((at, entry)) = self.awaiting(Kind::PublishQos1, ack.packet_id) else {
-            return Event::Nothing;
+    /// An acknowledgement of this kind has come, with a code for each place; none at all, as an UNSUBACK
+    /// of 3.1.1 has, means success. Answers whose it was.
+    fn settle(
+        &mut self,
+        kind: Kind,
+        packet_id: PacketId,
+        codes: &[u8],
+    ) -> Result<Option<Ticket>, SessionError> {
+        let Some((at, mut entry)) = self.awaiting(kind, packet_id) else {
+            return Ok(None);
         };
-        self.measure(at, &entry);
-        self.arena.codes_mut(at, &entry).fill(ack.reason_code.0);
-        self.complete(at, entry);
-        Event::Published {
-            ticket: Ticket(entry.ticket),
-            reason: ack.reason_code,
-        }
-    }
-
-    fn suback<'f>(&mut self, ack: SubAck<'f>) -> Result<Event<'f>, SessionError> {
-        let Some((at, mut entry)) = self.awaiting(Kind::Subscribe, ack.packet_id) else {
-            return Ok(Event::Nothing);
-        };
-        self.store_codes(at, &entry, ack.reason_codes)?;
-        let refused = ack
-            .reason_codes
-            .iter()
-            .all(|code| ReasonCode(*code).is_failure());
-        if refused {
-            // Asking again at the next connection would not help: the filters are not kept.
-            self.complete(at, entry);
+        let places = self.arena.codes_mut(at, &entry);
+        if codes.is_empty() {
+            places.fill(ReasonCode::SUCCESS.0);
+        } else if places.len() == codes.len() {
+            places.copy_from_slice(codes);
         } else {
+            return Err(SessionError::Protocol(rule!(
+                "not one reason code for each topic filter"
+            )));
+        }
+        if kind == Kind::PublishQos1 {
+            self.measure(at, &entry);
+        }
+        if kind == Kind::Subscribe && codes.iter().any(|code| !ReasonCode(*code).is_failure()) {
             entry.state = State::Granted;
             entry.packet_id = 0;
             self.arena.set(at, &entry);
+        } else {
+            // A SUBSCRIBE that was refused altogether is done too: asking again would not help.
+            self.complete(at, entry);
         }
-        Ok(Event::Subscribed {
-            ticket: Ticket(entry.ticket),
-            reason_codes: ack.reason_codes,
-        })
+        Ok(Some(Ticket(entry.ticket)))
     }
+}
 
-    fn unsuback<'f>(&mut self, ack: SubAck<'f>) -> Result<Event<'f>, SessionError> {
-        let Some((at, entry)) = self.awaiting(Kind::Unsubscribe, ack.packet_id) else {
-            return Ok(Event::Nothing);
-        };
-        match self.options.version {
-            Version::V311 => self.arena.codes_mut(at, &entry).fill(ReasonCode::SUCCESS.0),
-            Version::V5 => self.store_codes(at, &entry, ack.reason_codes)?,
-        }
-        self.complete(at, entry);
-        Ok(Event::Unsubscribed {
-            ticket: Ticket(entry.ticket),
-            reason_codes: ack.reason_codes,
-        })
+fn message<'f>(publish: Publish<'f>) -> Result<Event<'f>, SessionError> {
+    if publish.qos == QoS::ExactlyOnce {
+        return Err(SessionError::Protocol(rule!(
+            "a PUBLISH with QoS 2, which was never granted"
+        )));
     }
-
-    fn store_codes(&mut self, at: At, entry: &Entry, codes: &[u8]) -> Result<(), SessionError> {
-        let places = self.arena.codes_mut(at, entry);
-        if places.len() != codes.len() {
-            return Err(SessionError::Protocol(
-                "not one reason code for each topic filter",
-            ));
-        }
-        places.copy_from_slice(codes);
-        Ok(())
+    if publish.properties.number(0x23).is_some() {
+        // CONNECT said no Topic Alias Maximum, so none is allowed [MQTT-3.3.2-9].
+        return Err(SessionError::Protocol(rule!(
+            "a topic alias, which was never allowed"
+        )));
     }
+    Ok(Event::Message(Message {
+        topic: publish.topic,
+        payload: publish.payload,
+        qos: publish.qos,
+        retain: publish.retain,
+        dup: publish.dup,
+        packet_id: publish.packet_id,
+        properties: publish.properties,
+    }))
 }

@@ -2,11 +2,19 @@
 
 use super::arena::{Arena, At, Entry, Kind, PushError, State};
 use super::session::{Link, Session};
-use super::{Millis, PublishError, SubscribeError};
+use super::{Millis, PublishError, SubscribeError, stored};
+use crate::fault::Fault;
 use crate::{
-    EncodeError, Packet, Properties, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter,
-    SubscribeFilters, Unsubscribe, UnsubscribeFilters, split, topic,
+    PacketId, Properties, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter, SubscribeFilters,
+    Unsubscribe, UnsubscribeFilters, Version, encode, topic,
 };
+
+/// First bytes of the packets that are kept (2.1.2).
+const SUBSCRIBE: u8 = 0x82;
+const UNSUBSCRIBE: u8 = 0xA2;
+
+/// Writes a packet with this identifier.
+type WithId<'f> = dyn Fn(PacketId, Version, &mut [u8]) -> Result<usize, Fault> + 'f;
 
 /// A message to publish.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -66,7 +74,7 @@ impl<'b> Session<'b> {
         }
         let acknowledged = message.qos == QoS::AtLeastOnce;
         let packet_id = acknowledged.then(|| self.free_packet_id());
-        let packet = Packet::Publish(Publish {
+        let publish = Publish {
             dup: false,
             qos: message.qos,
             retain: message.retain,
@@ -74,14 +82,8 @@ impl<'b> Session<'b> {
             packet_id,
             properties: message.properties,
             payload: message.payload,
-        });
-        let len = packet
-            .encoded_len(self.options.version)
-            .map_err(PublishError::Encode)?;
-        let max = self.negotiated.maximum_packet_size as usize;
-        if connected && len > max {
-            return Err(PublishError::PacketTooLarge { len, max });
-        }
+        };
+        let version = self.options.version;
         let entry = Entry {
             kind: if acknowledged {
                 Kind::PublishQos1
@@ -91,24 +93,33 @@ impl<'b> Session<'b> {
             state: State::Queued,
             awaited: acknowledged,
             codes: u8::from(acknowledged),
-            packet_id: packet_id.map_or(0, crate::PacketId::get),
+            packet_id: packet_id.map_or(0, PacketId::get),
             ticket: self.free_ticket(),
             sent_at: Millis(0),
             len: 0,
         };
-        let version = self.options.version;
-        self.arena
-            .push(entry, |_, out| packet.encode(version, out))
-            .map_err(|error| match error {
-                PushError::NoRoom { needed, .. } if needed > self.arena.capacity() => {
-                    PublishError::ArenaTooSmall {
-                        needed,
-                        capacity: self.arena.capacity(),
-                    }
+        let max = match connected {
+            true => self.negotiated.maximum_packet_size as usize,
+            false => usize::MAX,
+        };
+        let len =
+            encode::whole_publish(version, &publish, &mut []).map_err(PublishError::Encode)?;
+        if len > max {
+            return Err(PublishError::PacketTooLarge { len, max });
+        }
+        let pushed = self.arena.push(entry, &|_, out| {
+            encode::whole_publish(version, &publish, out)
+        });
+        pushed.map_err(|error| match error {
+            PushError::NoRoom { needed, .. } if needed > self.arena.capacity() => {
+                PublishError::ArenaTooSmall {
+                    needed,
+                    capacity: self.arena.capacity(),
                 }
-                PushError::NoRoom { needed, free } => PublishError::NoRoom { needed, free },
-                PushError::Encode(error) => PublishError::Encode(error),
-            })?;
+            }
+            PushError::NoRoom { needed, free } => PublishError::NoRoom { needed, free },
+            PushError::Encode(fault) => PublishError::Encode(fault),
+        })?;
         if let Some(id) = packet_id {
             self.took_packet_id(id);
         }
@@ -128,13 +139,8 @@ impl<'b> Session<'b> {
                 return Err(SubscribeError::QosNotSupported);
             }
         }
-        let ticket = self.push_filters(Kind::Subscribe, filters.len(), |id, version, out| {
-            Packet::Subscribe(Subscribe {
-                packet_id: id,
-                properties: Properties::EMPTY,
-                filters: SubscribeFilters::List(filters),
-            })
-            .encode(version, out)
+        let ticket = self.push_filters(Kind::Subscribe, filters.len(), &|id, version, out| {
+            write_subscribe(id, version, filters, out)
         })?;
         let replaced = |wanted: &str| filters.iter().any(|filter| filter.filter == wanted);
         self.retire_subscriptions(ticket, replaced);
@@ -151,13 +157,15 @@ impl<'b> Session<'b> {
             check_filter(filter)?;
         }
         self.split_subscriptions(filters)?;
-        let ticket = self.push_filters(Kind::Unsubscribe, filters.len(), |id, version, out| {
-            Packet::Unsubscribe(Unsubscribe {
+        let ticket = self.push_filters(Kind::Unsubscribe, filters.len(), &|id, version, out| {
+            let unsubscribe = Unsubscribe {
                 packet_id: id,
                 properties: Properties::EMPTY,
                 filters: UnsubscribeFilters::List(filters),
+            };
+            encode::assemble(UNSUBSCRIBE, 0, out, &|writer| {
+                encode::unsubscribe(version, &unsubscribe, writer)
             })
-            .encode(version, out)
         })?;
         self.retire_subscriptions(ticket, |held| filters.contains(&held));
         Ok(ticket)
@@ -195,7 +203,7 @@ impl<'b> Session<'b> {
         &mut self,
         kind: Kind,
         count: usize,
-        encode: impl FnOnce(crate::PacketId, crate::Version, &mut [u8]) -> Result<usize, EncodeError>,
+        encode: &WithId<'_>,
     ) -> Result<Ticket, SubscribeError> {
         let packet_id = self.free_packet_id();
         let entry = Entry {
@@ -210,7 +218,7 @@ impl<'b> Session<'b> {
         };
         let version = self.options.version;
         self.arena
-            .push(entry, |_, out| encode(packet_id, version, out))
+            .push(entry, &|_, out| encode(packet_id, version, out))
             .map_err(|error| self.subscribe_error(error))?;
         self.took_packet_id(packet_id);
         Ok(Ticket(entry.ticket))
@@ -225,7 +233,7 @@ impl<'b> Session<'b> {
                 }
             }
             PushError::NoRoom { needed, free } => SubscribeError::NoRoom { needed, free },
-            PushError::Encode(error) => SubscribeError::Encode(error),
+            PushError::Encode(fault) => SubscribeError::Encode(fault),
         }
     }
 
@@ -236,7 +244,7 @@ impl<'b> Session<'b> {
             let all_unwanted = entry.kind == Kind::Subscribe
                 && entry.state != State::Done
                 && entry.ticket != keep.0
-                && subscribe_filters(self.options.version, self.arena.packet(at, &entry))
+                && stored::filters(self.options.version, self.arena.packet(at, &entry))
                     .is_some_and(|filters| filters.iter().all(|held| unwanted(held.filter)));
             if all_unwanted {
                 if entry.state != State::Granted {
@@ -274,7 +282,7 @@ impl<'b> Session<'b> {
                 ..entry
             };
             self.arena
-                .push(rest, |front, out| {
+                .push(rest, &|front, out| {
                     only(version, Arena::packet_in(front, at, &entry), &wanted, out)
                 })
                 .map_err(|error| self.subscribe_error(error))?;
@@ -295,7 +303,7 @@ impl<'b> Session<'b> {
             if entry.kind == Kind::Subscribe
                 && !matches!(entry.state, State::Done | State::Withdrawn)
                 && let Some(filters) =
-                    subscribe_filters(self.options.version, self.arena.packet(at, &entry))
+                    stored::filters(self.options.version, self.arena.packet(at, &entry))
             {
                 let kept = filters.iter().filter(|held| wanted(held.filter)).count();
                 if kept > 0 && kept < filters.len() {
@@ -312,44 +320,38 @@ impl<'b> Session<'b> {
     }
 }
 
-/// Encodes the SUBSCRIBE in `packet` again with the wanted filters only.
+/// Writes the SUBSCRIBE in `packet` again with the wanted filters only.
 fn only(
-    version: crate::Version,
+    version: Version,
     packet: &[u8],
     wanted: &impl Fn(&str) -> bool,
     out: &mut [u8],
-) -> Result<usize, EncodeError> {
+) -> Result<usize, Fault> {
     let mut kept: heapless::Vec<SubscribeFilter<'_>, { Session::FILTERS_PER_PACKET }> =
         heapless::Vec::new();
-    let filters = subscribe_filters(version, packet)
-        .ok_or(EncodeError::NotAllowed("the stored SUBSCRIBE is damaged"))?;
+    let filters =
+        stored::filters(version, packet).ok_or(rule!("the stored SUBSCRIBE is damaged"))?;
     for filter in filters.iter().filter(|held| wanted(held.filter)) {
         // Never full: the stored packet had at most as many.
         let _ = kept.push(filter);
     }
-    Packet::Subscribe(Subscribe {
-        packet_id: crate::PacketId::FIRST,
+    write_subscribe(PacketId::FIRST, version, &kept, out)
+}
+
+fn write_subscribe(
+    packet_id: PacketId,
+    version: Version,
+    filters: &[SubscribeFilter<'_>],
+    out: &mut [u8],
+) -> Result<usize, Fault> {
+    let subscribe = Subscribe {
+        packet_id,
         properties: Properties::EMPTY,
-        filters: SubscribeFilters::List(&kept),
+        filters: SubscribeFilters::List(filters),
+    };
+    encode::assemble(SUBSCRIBE, 0, out, &|writer| {
+        encode::subscribe(version, &subscribe, writer)
     })
-    .encode(version, out)
-}
-
-/// The filters of a SUBSCRIBE that this session encoded.
-pub(super) fn subscribe_filters(
-    version: crate::Version,
-    packet: &[u8],
-) -> Option<SubscribeFilters<'_>> {
-    match decode(version, packet)? {
-        Packet::Subscribe(subscribe) => Some(subscribe.filters),
-        _ => None,
-    }
-}
-
-/// Reads back a packet that this session encoded.
-pub(super) fn decode(version: crate::Version, packet: &[u8]) -> Option<Packet<'_>> {
-    let (frame, _) = split(packet, usize::MAX).ok()??;
-    Packet::decode(version, &frame).ok()
 }
 
 fn check_count(count: usize) -> Result<(), SubscribeError> {

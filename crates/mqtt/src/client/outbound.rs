@@ -5,8 +5,15 @@
 
 use super::arena::{At, Entry, Kind, State};
 use super::session::{Link, Ping, Session, Writing};
-use super::{Millis, SessionError};
-use crate::{Ack, Disconnect, Packet, Properties, ReasonCode, Version};
+use super::{Millis, SessionError, stored};
+use crate::fault::Fault;
+use crate::wire::Writer;
+use crate::{Ack, Disconnect, Properties, ReasonCode, encode};
+
+/// First bytes of the packets that are written on the spot (2.1.2).
+const PUBACK: u8 = 0x40;
+const PINGREQ: u8 = 0xC0;
+const DISCONNECT: u8 = 0xE0;
 
 impl Session<'_> {
     /// Writes what is due into `out`, as many packets as fit, and answers how many bytes; 0 when
@@ -99,9 +106,9 @@ impl Session<'_> {
     }
 
     fn ack_limit(&self) -> u64 {
-        match self.options.version {
-            Version::V311 => Self::RETRANSMIT_AFTER,
-            Version::V5 => Self::ACK_LIMIT,
+        match self.options.version.is_v5() {
+            false => Self::RETRANSMIT_AFTER,
+            true => Self::ACK_LIMIT,
         }
     }
 
@@ -122,7 +129,7 @@ impl Session<'_> {
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
             if entry.state == State::Sent && now >= entry.sent_at.after(limit) {
-                if self.options.version == Version::V5 {
+                if self.options.version.is_v5() {
                     return Err(SessionError::AckTimeout);
                 }
                 self.repeat(at, entry);
@@ -143,10 +150,8 @@ impl Session<'_> {
                 since,
                 connect_sent: false,
             } => {
-                let version = self.options.version;
-                let written = self
-                    .with_connect(|packet| packet.encode(version, room))
-                    .unwrap_or(0);
+                let room_len = room.len();
+                let written = written(self.write_connect(room), room_len);
                 if written > 0 {
                     self.link = Link::Opening {
                         since,
@@ -164,22 +169,20 @@ impl Session<'_> {
             return self.go_on(now, writing, room);
         }
         if let Some((packet_id, reason_code)) = self.acks.first().copied() {
-            let properties = Properties::EMPTY;
-            let ack = Packet::PubAck(Ack {
+            let ack = Ack {
                 packet_id,
                 reason_code,
-                properties,
-            });
-            let written = ack.encode(self.options.version, room).unwrap_or(0);
+                properties: Properties::EMPTY,
+            };
+            let version = self.options.version;
+            let written = put(room, PUBACK, &|writer| encode::ack(version, &ack, writer));
             if written > 0 {
                 self.acks.remove(0);
             }
             return written;
         }
         if self.ping == Ping::Due {
-            let written = Packet::PingReq
-                .encode(self.options.version, room)
-                .unwrap_or(0);
+            let written = put(room, PINGREQ, &|_| Ok(()));
             if written > 0 {
                 self.ping = Ping::Sent { at: now };
             }
@@ -210,11 +213,14 @@ impl Session<'_> {
     }
 
     fn transmit_disconnect(&mut self, reason_code: ReasonCode, room: &mut [u8]) -> usize {
-        let disconnect = Packet::Disconnect(Disconnect {
+        let disconnect = Disconnect {
             reason_code,
             properties: Properties::EMPTY,
+        };
+        let version = self.options.version;
+        let written = put(room, DISCONNECT, &|writer| {
+            encode::disconnect(version, &disconnect, writer)
         });
-        let written = disconnect.encode(self.options.version, room).unwrap_or(0);
         if written > 0 {
             self.link = Link::Closed;
         }
@@ -247,20 +253,7 @@ impl Session<'_> {
         self.took_packet_id(packet_id);
         entry.packet_id = packet_id.get();
         self.arena.set(at, &entry);
-        let packet = self.arena.packet_mut(at, &entry);
-        // SUBSCRIBE: the identifier follows the fixed header, whose last length byte is below 0x80 (2.1.4).
-        let length_bytes = packet
-            .iter()
-            .skip(1)
-            .take_while(|byte| **byte >= 0x80)
-            .count();
-        let from = length_bytes.saturating_add(2);
-        if let Some(field) = packet
-            .get_mut(from..)
-            .and_then(|rest| rest.first_chunk_mut::<2>())
-        {
-            *field = packet_id.get().to_be_bytes();
-        }
+        stored::set_packet_id(self.arena.packet_mut(at, &entry), packet_id);
     }
 
     /// Copies more of the record that is being written.
@@ -307,5 +300,19 @@ impl Session<'_> {
                 self.arena.set(at, &entry);
             }
         }
+    }
+}
+
+/// Writes one small packet, if `room` is enough for it. Answers its length, or 0.
+fn put(room: &mut [u8], first: u8, body: &dyn Fn(&mut Writer<'_>) -> Result<(), Fault>) -> usize {
+    let room_len = room.len();
+    written(encode::assemble(first, 0, room, body), room_len)
+}
+
+/// A packet that does not fit is not written.
+fn written(needed: Result<usize, Fault>, room: usize) -> usize {
+    match needed {
+        Ok(needed) if needed <= room => needed,
+        _ => 0,
     }
 }

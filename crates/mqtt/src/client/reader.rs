@@ -3,7 +3,8 @@
 //! A packet longer than the buffer is never an overrun and never the end of the connection: as much
 //! of it as is needed to know what it was is kept ([`Skipped`]), the rest is thrown away as it comes.
 
-use crate::{DecodeError, Frame, FrameHeader, PacketId, PacketType, QoS};
+use crate::fault::Fault;
+use crate::{Frame, FrameHeader, PacketId, PacketType, QoS};
 
 /// The receiving half of one connection. A new connection needs a new reader.
 pub struct FrameReader<'b> {
@@ -78,7 +79,7 @@ impl<'b> FrameReader<'b> {
         clippy::should_implement_trait,
         reason = "each answer borrows the reader, which Iterator cannot say"
     )]
-    pub fn next(&mut self) -> Result<Option<Incoming<'_>>, DecodeError> {
+    pub fn next(&mut self) -> Result<Option<Incoming<'_>>, Fault> {
         self.drop_skipped();
         if self.skip > 0 {
             return Ok(None);
@@ -87,7 +88,7 @@ impl<'b> FrameReader<'b> {
         let Some(available) = self.buf.get(self.start..self.end) else {
             return Ok(None);
         };
-        let Some(header) = FrameHeader::parse(available)? else {
+        let Some(header) = FrameHeader::read(available)? else {
             return Ok(None);
         };
         let packet_len = header.header_len.saturating_add(header.remaining_len);
@@ -219,7 +220,7 @@ mod tests {
                     )),
                     Ok(None) => break,
                     Err(error) => {
-                        seen.push(error.to_string());
+                        seen.push(crate::DecodeError::from(error).to_string());
                         return seen;
                     }
                 }

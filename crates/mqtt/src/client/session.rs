@@ -12,7 +12,8 @@
 
 use super::arena::{Arena, At, Entry, HEADER, Kind, State};
 use super::{ConnectOptions, Millis, Negotiated, SessionError};
-use crate::{Connect, EncodeError, Packet, PacketId, Properties, Property, ReasonCode, Version};
+use crate::fault::Fault;
+use crate::{Connect, EncodeError, PacketId, Properties, Property, ReasonCode, Version, encode};
 
 /// Acknowledgements that may wait for the next write. The driver stops feeding frames in between, so
 /// this bounds memory, not throughput.
@@ -207,7 +208,7 @@ impl<'b> Session<'b> {
     /// # Errors
     /// The options cannot be expressed in this version.
     pub fn connect_len(&self) -> Result<usize, EncodeError> {
-        self.with_connect(|packet| packet.encoded_len(self.options.version))
+        Ok(self.write_connect(&mut [])?)
     }
 
     /// A transport is open: CONNECT is due.
@@ -216,7 +217,7 @@ impl<'b> Session<'b> {
     /// [`SessionError::Connect`] when the options cannot be expressed; the session stays down.
     pub fn start(&mut self, now: Millis) -> Result<(), SessionError> {
         self.connection_lost();
-        self.connect_len().map_err(SessionError::Connect)?;
+        self.write_connect(&mut []).map_err(SessionError::Connect)?;
         self.link = Link::Opening {
             since: now,
             connect_sent: false,
@@ -418,29 +419,32 @@ impl<'b> Session<'b> {
         }
     }
 
-    pub(super) fn with_connect<R>(&self, use_it: impl FnOnce(&Packet<'_>) -> R) -> R {
+    /// Writes CONNECT if `out` has room for it, and answers how many bytes it takes.
+    pub(super) fn write_connect(&self, out: &mut [u8]) -> Result<usize, Fault> {
+        let options = &self.options;
         let properties = [
-            Property::SessionExpiryInterval(self.options.session_expiry),
+            Property::SessionExpiryInterval(options.session_expiry),
             Property::MaximumPacketSize(self.maximum_packet_size),
-            Property::ReceiveMaximum(self.options.receive_maximum.max(1)),
+            Property::ReceiveMaximum(options.receive_maximum.max(1)),
         ];
         // The last one is what a server assumes when it is not told.
-        let told = match self.options.receive_maximum {
+        let told = match options.receive_maximum {
             u16::MAX => properties.get(..2).unwrap_or_default(),
             _ => &properties[..],
         };
-        use_it(&Packet::Connect(Connect {
-            version: self.options.version,
-            clean_start: self.options.clean_start,
-            keep_alive: self.options.keep_alive,
-            client_id: self.options.client_id,
-            will: self.options.will,
-            user_name: self.options.user_name,
-            password: self.options.password,
-            properties: match self.options.version {
-                Version::V311 => Properties::EMPTY,
-                Version::V5 => Properties::List(told),
+        let connect = Connect {
+            version: options.version,
+            clean_start: options.clean_start,
+            keep_alive: options.keep_alive,
+            client_id: options.client_id,
+            will: options.will,
+            user_name: options.user_name,
+            password: options.password,
+            properties: match options.version.is_v5() {
+                false => Properties::EMPTY,
+                true => Properties::List(told),
             },
-        }))
+        };
+        encode::assemble(0x10, 0, out, &|writer| encode::connect(&connect, writer))
     }
 }

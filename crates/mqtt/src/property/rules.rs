@@ -4,10 +4,11 @@
 //! which end it serves: a server refuses a SubscriptionIdentifier in a PUBLISH `[MQTT-3.3.4-6]`, a
 //! client refuses a SessionExpiryInterval in a DISCONNECT `[MQTT-3.14.2-2]`.
 
-use super::wire::{self, parts};
-use super::{Properties, Property};
-use crate::wire::{Reader, VARIABLE_INTEGER_MAX, Writer};
-use crate::{DecodeError, EncodeError, Version, topic};
+use super::Properties;
+use super::wire::Raw;
+use crate::Version;
+use crate::fault::Fault;
+use crate::wire::{Reader, Writer};
 
 /// A place in a packet that has properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,19 +28,24 @@ pub(crate) enum Place {
 impl Place {
     /// The properties allowed here, one bit an identifier.
     const fn allowed(self) -> u64 {
+        // `const` makes the compiler, not the device, gather the bits.
         match self {
-            Self::Connect => set(&[0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x26, 0x27]),
-            Self::Will => set(&[0x01, 0x02, 0x03, 0x08, 0x09, 0x18, 0x26]),
-            Self::ConnAck => set(&[
-                0x11, 0x12, 0x13, 0x15, 0x16, 0x1A, 0x1C, 0x1F, 0x21, 0x22, 0x24, 0x25, 0x26, 0x27,
-                0x28, 0x29, 0x2A,
-            ]),
-            Self::Publish => set(&[0x01, 0x02, 0x03, 0x08, 0x09, 0x0B, 0x23, 0x26]),
-            Self::Acknowledgement => set(&[0x1F, 0x26]),
-            Self::Subscribe => set(&[0x0B, 0x26]),
-            Self::Unsubscribe => set(&[0x26]),
-            Self::Disconnect => set(&[0x11, 0x1C, 0x1F, 0x26]),
-            Self::Auth => set(&[0x15, 0x16, 0x1F, 0x26]),
+            Self::Connect => const { set(&[0x11, 0x15, 0x16, 0x17, 0x19, 0x21, 0x22, 0x26, 0x27]) },
+            Self::Will => const { set(&[0x01, 0x02, 0x03, 0x08, 0x09, 0x18, 0x26]) },
+            Self::ConnAck => {
+                const {
+                    set(&[
+                        0x11, 0x12, 0x13, 0x15, 0x16, 0x1A, 0x1C, 0x1F, 0x21, 0x22, 0x24, 0x25,
+                        0x26, 0x27, 0x28, 0x29, 0x2A,
+                    ])
+                }
+            }
+            Self::Publish => const { set(&[0x01, 0x02, 0x03, 0x08, 0x09, 0x0B, 0x23, 0x26]) },
+            Self::Acknowledgement => const { set(&[0x1F, 0x26]) },
+            Self::Subscribe => const { set(&[0x0B, 0x26]) },
+            Self::Unsubscribe => const { set(&[0x26]) },
+            Self::Disconnect => const { set(&[0x11, 0x1C, 0x1F, 0x26]) },
+            Self::Auth => const { set(&[0x15, 0x16, 0x1F, 0x26]) },
         }
     }
 
@@ -47,8 +53,8 @@ impl Place {
     /// identifiers in a PUBLISH (one for each matching subscription, 3.3.2.3.8).
     const fn repeatable(self) -> u64 {
         match self {
-            Self::Publish => set(&[0x0B, 0x26]),
-            _ => set(&[0x26]),
+            Self::Publish => const { set(&[0x0B, 0x26]) },
+            _ => const { set(&[0x26]) },
         }
     }
 }
@@ -68,26 +74,6 @@ const fn bit(identifier: u8) -> u64 {
     1_u64.wrapping_shl(identifier as u32)
 }
 
-/// What is wrong with the value by itself, if anything.
-pub(super) fn value_fault(property: &Property<'_>) -> Option<&'static str> {
-    match *property {
-        Property::PayloadFormatIndicator(2..) => Some("PayloadFormatIndicator is above 1"),
-        Property::SubscriptionIdentifier(0) => Some("SubscriptionIdentifier is 0"),
-        Property::SubscriptionIdentifier(id) if id > VARIABLE_INTEGER_MAX => {
-            Some("SubscriptionIdentifier is above 268435455")
-        }
-        Property::ReceiveMaximum(0) => Some("ReceiveMaximum is 0"),
-        Property::TopicAlias(0) => Some("TopicAlias is 0"),
-        Property::MaximumQoS(2..) => Some("MaximumQoS is above 1"),
-        Property::MaximumPacketSize(0) => Some("MaximumPacketSize is 0"),
-        // [MQTT-3.3.2-14]
-        Property::ResponseTopic(name) if !topic::is_valid_name(name) => {
-            Some("ResponseTopic is not a topic name")
-        }
-        _ => None,
-    }
-}
-
 /// Admits the properties of one place one by one.
 struct Gate {
     place: Place,
@@ -99,28 +85,27 @@ impl Gate {
         Self { place, seen: 0 }
     }
 
-    /// Answers what is wrong with `property` here, if anything.
-    fn admit(&mut self, property: &Property<'_>) -> Option<&'static str> {
-        let (identifier, _) = parts(property);
+    /// Answers what is wrong with the property with this identifier here, if anything.
+    fn admit(&mut self, identifier: u8) -> Result<(), Fault> {
         let bit = bit(identifier);
         if self.place.allowed() & bit == 0 {
-            return Some("a property that does not belong into this packet");
+            return Err(rule!("a property that does not belong into this packet"));
         }
         if self.seen & bit & !self.place.repeatable() != 0 {
-            return Some("a property that may only be there once");
+            return Err(rule!("a property that may only be there once"));
         }
         self.seen |= bit;
-        None
+        Ok(())
     }
 
     /// Authentication data makes sense only with a method (3.1.2.11.10).
-    const fn finish(self) -> Option<&'static str> {
+    const fn finish(&self) -> Result<(), Fault> {
         let method = bit(0x15);
         let data = bit(0x16);
         if self.seen & data != 0 && self.seen & method == 0 {
-            Some("AuthenticationData without AuthenticationMethod")
+            Err(rule!("AuthenticationData without AuthenticationMethod"))
         } else {
-            None
+            Ok(())
         }
     }
 }
@@ -131,24 +116,20 @@ pub(crate) fn read<'a>(
     version: Version,
     place: Place,
     reader: &mut Reader<'a>,
-) -> Result<Properties<'a>, DecodeError> {
-    if version == Version::V311 {
+) -> Result<Properties<'a>, Fault> {
+    if !version.is_v5() {
         return Ok(Properties::EMPTY);
     }
-    let len = reader.variable_integer("property length")?;
-    let bytes = reader.take(len as usize, "property length")?;
+    let len = reader.variable_integer(field!("property length"))?;
+    let bytes = reader.take(len as usize, field!("property length"))?;
     let mut inside = Reader::new(bytes);
     let mut gate = Gate::new(place);
     while !inside.is_empty() {
-        let property = wire::read(&mut inside)?;
-        if let Some(fault) = gate.admit(&property) {
-            return Err(DecodeError::Protocol(fault));
-        }
+        let property = Raw::read(&mut inside)?;
+        gate.admit(property.identifier)?;
     }
-    match gate.finish() {
-        None => Ok(Properties::Wire(bytes)),
-        Some(fault) => Err(DecodeError::Protocol(fault)),
-    }
+    gate.finish()?;
+    Ok(Properties::Wire(bytes))
 }
 
 /// Writes the properties of a packet with their length; what [`read`] would refuse is refused here
@@ -158,40 +139,49 @@ pub(crate) fn write(
     place: Place,
     properties: &Properties<'_>,
     writer: &mut Writer<'_>,
-) -> Result<(), EncodeError> {
-    if version == Version::V311 {
-        return match properties.is_empty() {
-            true => Ok(()),
-            false => Err(EncodeError::NotAllowed("properties exist only in MQTT 5")),
-        };
+) -> Result<(), Fault> {
+    if properties.is_empty() {
+        // MQTT 3.1.1 has no properties and no length of them either.
+        if version.is_v5() {
+            writer.u8(0);
+        }
+        return Ok(());
+    }
+    if !version.is_v5() {
+        return Err(rule!("properties exist only in MQTT 5"));
     }
     let mut measure = Writer::counting();
-    let mut gate = Gate::new(place);
-    for property in properties {
-        if let Some(fault) = value_fault(&property).or_else(|| gate.admit(&property)) {
-            return Err(EncodeError::NotAllowed(fault));
-        }
-        wire::write(&property, &mut measure)?;
-    }
-    if let Some(fault) = gate.finish() {
-        return Err(EncodeError::NotAllowed(fault));
-    }
-    writer.variable_integer(measure.len(), "properties")?;
+    write_all(place, properties, &mut measure)?;
+    writer.variable_integer(measure.len(), field!("properties"))?;
     match properties {
         Properties::Wire(bytes) if bytes.len() == measure.len() => writer.bytes(bytes),
         // Only bytes that no decoder checked end early: an iterator stops at the first fault.
-        Properties::Wire(_) => return Err(EncodeError::NotAllowed("damaged properties")),
-        Properties::List(list) => {
-            for property in *list {
-                wire::write(property, writer)?;
-            }
-        }
+        Properties::Wire(_) => return Err(rule!("damaged properties")),
+        Properties::List(_) => write_all(place, properties, writer)?,
     }
     Ok(())
 }
 
+fn write_all(
+    place: Place,
+    properties: &Properties<'_>,
+    writer: &mut Writer<'_>,
+) -> Result<(), Fault> {
+    let mut gate = Gate::new(place);
+    for property in properties.raw() {
+        if let Some(fault) = property.fault() {
+            return Err(fault);
+        }
+        gate.admit(property.identifier)?;
+        property.write(writer)?;
+    }
+    gate.finish()
+}
+
 #[cfg(test)]
 mod tests {
+    use super::super::Property;
+    use super::super::wire::raw;
     use super::*;
 
     /// Table 2-4 of the standard, row by row: the packets in which each property may stand.
@@ -251,10 +241,11 @@ mod tests {
 
     #[test]
     fn only_user_properties_and_in_a_publish_subscription_identifiers_repeat() {
-        let twice = |place, property| {
+        let twice = |place, property: Property<'_>| {
             let mut gate = Gate::new(place);
-            assert_eq!(gate.admit(&property), None);
-            gate.admit(&property).is_none()
+            let identifier = raw(&property).identifier;
+            assert_eq!(gate.admit(identifier), Ok(()));
+            gate.admit(identifier).is_ok()
         };
         assert!(twice(Place::Connect, Property::UserProperty("k", "v")));
         assert!(twice(Place::Publish, Property::SubscriptionIdentifier(1)));

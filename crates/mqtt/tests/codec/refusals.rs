@@ -111,7 +111,7 @@ const REFUSED: &[(&str, Version, &[u8], DecodeError)] = {
         ("3.8.3.1 retain handling 3", V5, b"\x82\x07\x00\x01\x00\x00\x01a\x30", Protocol("retain handling 3")),
         ("[MQTT-3.8.3-4] no local on a shared subscription", V5, b"\x82\x0F\x00\x01\x00\x00\x09$share/gf\x04", Protocol("no local on a shared subscription")),
         ("a second filter without options", V5, b"\x82\x0A\x00\x01\x00\x00\x01a\x00\x00\x01b", Malformed("subscription options")),
-        ("3.8.2.1.2 identifier 0", V5, b"\x82\x09\x00\x01\x02\x0B\x00\x00\x01a\x00", Protocol("SubscriptionIdentifier is 0")),
+        ("3.8.2.1.2 identifier 0", V5, b"\x82\x09\x00\x01\x02\x0B\x00\x00\x01a\x00", Protocol("SubscriptionIdentifier is 0 or above 268435455")),
         ("3.8.2.1.2 identifier twice", V5, b"\x82\x0B\x00\x01\x04\x0B\x01\x0B\x01\x00\x01a\x00", Protocol("a property that may only be there once")),
         ("[MQTT-3.10.3-2] no filter", V5, b"\xA2\x03\x00\x01\x00", Protocol("UNSUBSCRIBE without a topic filter")),
         // SUBACK, UNSUBACK
