@@ -235,6 +235,11 @@ impl State<'_> {
         }
     }
 
+    /// This task wants to be told when something changes.
+    pub(crate) fn register(&mut self, waker: &Waker) {
+        self.application.register(waker);
+    }
+
     /// Tells the application that something changed.
     pub(crate) fn notify(&mut self) {
         self.application.wake_all();

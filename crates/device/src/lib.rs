@@ -51,9 +51,12 @@ mod driver;
 mod event;
 pub mod future;
 mod inbox;
+#[cfg(feature = "json")]
+pub mod json;
 mod limits;
 mod operation;
 mod platform;
+pub mod queue;
 mod receive;
 mod refusal;
 mod router;

@@ -23,6 +23,8 @@ pub enum LimitError {
         /// What is allowed.
         max: usize,
     },
+    /// Not a topic name: empty, or with a wildcard (`B-43`) or NUL.
+    TopicGrammar,
     /// Payload in bytes (`B-42`).
     PayloadBytes {
         /// What it has.
@@ -63,6 +65,9 @@ impl fmt::Display for LimitError {
                     f,
                     "the topic has {count} slashes, at most {max} are allowed"
                 )
+            }
+            Self::TopicGrammar => {
+                f.write_str("a topic name is one or more characters without `+`, `#` and NUL")
             }
             Self::PayloadBytes { len, max } => {
                 write!(f, "the payload has {len} bytes, at most {max} are allowed")

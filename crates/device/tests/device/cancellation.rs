@@ -10,7 +10,7 @@ use thingwire_device::{Client, Memory, QoS, Version};
 use crate::world::{BOTH, Scene};
 
 /// Polls `future` at most `polls` times, then drops it.
-async fn at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
+pub(crate) async fn at_most<F: Future>(polls: usize, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     let mut left = polls;
     poll_fn(|cx| {

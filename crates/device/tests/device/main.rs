@@ -2,8 +2,10 @@
 
 mod cancellation;
 mod delivery;
+mod flash;
 mod inbox;
 mod lifecycle;
 mod phases;
+mod queue;
 mod refusals;
 mod world;
