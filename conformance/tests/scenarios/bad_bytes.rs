@@ -28,13 +28,24 @@ impl Seeded {
     }
 }
 
-/// Sends bytes over plain TCP and waits for the end. The answer is what came before it.
+/// Sends bytes over plain TCP, says that this was all, and waits for the end. The answer is what came before it.
 fn plain(port: u16, bytes: &[u8]) -> Vec<u8> {
     let mut tcp = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
-    tcp.set_read_timeout(Some(Duration::from_secs(30)))
-        .expect("a limit");
     drop(tcp.write_all(bytes));
     drop(tcp.shutdown(std::net::Shutdown::Write));
+    until_the_end(tcp)
+}
+
+/// Sends bytes and stays, as a client that waits for an answer does.
+fn ask(port: u16, bytes: &[u8]) -> Vec<u8> {
+    let mut tcp = TcpStream::connect(("127.0.0.1", port)).expect("a connection");
+    tcp.write_all(bytes).expect("a server that listens");
+    until_the_end(tcp)
+}
+
+fn until_the_end(mut tcp: TcpStream) -> Vec<u8> {
+    tcp.set_read_timeout(Some(Duration::from_secs(30)))
+        .expect("a limit");
     let mut answer = Vec::new();
     match tcp.read_to_end(&mut answer) {
         Ok(_) => {}
@@ -201,7 +212,7 @@ fn bytes_that_are_not_http() {
         assert!((400..500).contains(&status), "{path}: {status} {answer}");
     }
     // A page somewhere else may not talk to it through a person's browser.
-    let answer = plain(
+    let answer = ask(
         port,
         b"GET /things HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n",
     );
