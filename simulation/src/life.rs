@@ -1,0 +1,508 @@
+//! One life: the device library with an application, beside a network and a server, from a [`Plan`].
+//!
+//! The device, driver and application together, is one future. Everything else is moved by the loop in [`World`]:
+//! poll the device until it waits, then jump to the next thing that happens.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use thingwire_device::future::{Either, join, select};
+use thingwire_device::{
+    Buffers, Client, Config, Event, Outgoing, PublishError, QoS, SubscribeFilter,
+};
+
+use crate::ledger::{Asked, Told, Totals};
+use crate::network::Network;
+use crate::plan::{Act, Part, Plan};
+use crate::referee::number_of;
+use crate::server::{FORBIDDEN, Gate, Genuine, Model, Server};
+use crate::{Clock, Ledger, Random};
+
+/// What the server publishes to and the device subscribes to.
+const DOWN: &str = "down/all";
+
+/// Polls without time passing that are too many.
+const BUSY: u32 = 100_000;
+
+/// Steps of the loop within a simulated minute that are too many.
+const HECTIC: u32 = 50_000;
+
+/// An attempt may take this long, in milliseconds: opening (15 s), a write that hangs (20 s), CONNACK (5 s), closing (1 s).
+const LONGEST_ATTEMPT: u64 = 41_000;
+
+/// The longest wait between two attempts, in milliseconds: the cap of the backoff.
+const LONGEST_WAIT: u64 = 32_000;
+
+/// How a life went.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Report {
+    /// Messages.
+    pub totals: Totals,
+    /// Connections that were opened.
+    pub attempts: u64,
+    /// CONNACKs with success.
+    pub connects: u64,
+    /// Milliseconds.
+    pub lived: u64,
+}
+
+/// Lines about a life, the last ones of them.
+pub type Diary = RefCell<VecDeque<String>>;
+
+/// Lines that are kept.
+const PAGES: usize = 60;
+
+/// Lives the plan.
+///
+/// # Errors
+/// The property that did not hold.
+pub fn live(plan: &Plan, diary: Option<&Diary>) -> Result<Report, String> {
+    let clock = Clock::new(plan.seed ^ 0xC10C);
+    let network = Network::new(&clock, plan.seed ^ 0x0E7);
+    let ledger = Ledger::default();
+    let server: Box<dyn Server> = match plan.part {
+        Part::Genuine => Box::new(Genuine::new(&clock, &ledger, plan.seed)),
+        Part::Model => Box::new(Model::new(&clock, &ledger, plan.seed)),
+    };
+    let gate = Gate::new(&clock, &network, &ledger, server);
+    let mut memory = [
+        vec![0; 512],
+        vec![0; plan.session],
+        vec![0; plan.write],
+        vec![0; plan.inbox],
+    ];
+    let [receive, session, write, inbox] = &mut memory;
+    let buffers = Buffers {
+        receive,
+        session,
+        write,
+        inbox,
+    };
+    let subscriptions = [SubscribeFilter::new(DOWN, QoS::AtLeastOnce)];
+    let config = Config::new(plan.version, "device")
+        .keep_alive(plan.keep_alive)
+        .clean_start(plan.clean_start)
+        .subscriptions(&subscriptions);
+    let client = Client::new(config, buffers).map_err(|error| error.to_string())?;
+    if let Some(fault) = plan.fault {
+        client.inject(fault);
+    }
+    let life = Life {
+        plan,
+        clock: clock.clone(),
+        network: network.clone(),
+        ledger: ledger.clone(),
+        client: &client,
+        diary,
+        phase: Cell::new(Phase::Asleep),
+        last_connected: Cell::new(0),
+        connects: Cell::new(0),
+        refusals: Cell::new(0),
+    };
+    World {
+        life: &life,
+        gate,
+        acts: plan.acts.iter(),
+    }
+    .run(life.everything())?;
+    let statistics = client.statistics();
+    let counted = statistics.session.set_aside + statistics.session.undeliverable;
+    let totals = ledger.close(life.refusals.get() + u64::from(counted))?;
+    Ok(Report {
+        totals,
+        attempts: network.attempts(),
+        connects: life.connects.get(),
+        lived: clock.millis(),
+    })
+}
+
+/// What the driver is doing, by its events, and until when it must have told something else.
+#[derive(Clone, Copy, Debug)]
+enum Phase {
+    /// It is not run.
+    Asleep,
+    Waiting {
+        until: u64,
+    },
+    Attempting {
+        until: u64,
+    },
+    Connected,
+}
+
+struct Life<'c, 'b> {
+    plan: &'c Plan,
+    clock: Clock,
+    network: Network,
+    ledger: Ledger,
+    client: &'c Client<'b>,
+    diary: Option<&'c Diary>,
+    phase: Cell<Phase>,
+    last_connected: Cell<u64>,
+    connects: Cell<u64>,
+    /// Messages whose refusal came as an event.
+    refusals: Cell<u64>,
+}
+
+impl Life<'_, '_> {
+    fn note(&self, line: impl FnOnce() -> String) {
+        if let Some(diary) = self.diary {
+            let mut diary = diary.borrow_mut();
+            if diary.len() >= PAGES {
+                diary.pop_front();
+            }
+            diary.push_back(format!("{:>10} ms  {}", self.clock.millis(), line()));
+        }
+    }
+
+    /// Driver and application.
+    async fn everything(&self) -> Result<(), String> {
+        let publishers = (0..self.plan.publishers).map(|number| {
+            let task: Pin<Box<dyn Future<Output = ()> + '_>> = Box::pin(self.publisher(number));
+            task
+        });
+        let application = async {
+            let tasks = all(publishers.collect());
+            match select(tasks, self.clock.sleep(self.plan.length + self.settling())).await {
+                Either::First(()) => {}
+                Either::Second(()) => return Err("a publish never came back".to_owned()),
+            }
+            let rest = (self.plan.length + self.settling()).saturating_sub(self.clock.millis());
+            match select(self.client.idle(), self.clock.sleep(rest)).await {
+                Either::First(()) => {}
+                Either::Second(()) => return Err("the client never became idle".to_owned()),
+            }
+            // What the server still has for us.
+            let rest = (self.plan.length + self.settling()).saturating_sub(self.clock.millis());
+            self.clock.sleep(rest + 60_000).await;
+            if !self.client.is_connected() {
+                return Err("the client is not connected after a long calm".to_owned());
+            }
+            self.client.stop();
+            Ok(())
+        };
+        let driven = async {
+            self.drive().await;
+            self.phase.set(Phase::Asleep);
+        };
+        let read = select(self.reader(), std::future::pending::<()>());
+        let lived = join(driven, application);
+        match select(lived, read).await {
+            Either::First(((), done)) => done,
+            Either::Second(_) => Err("the inbox ended before the client".into()),
+        }
+    }
+
+    /// Time for what was accepted to be delivered when all is calm again. In MQTT 5 a PUBACK that never came is
+    /// noticed after a minute, and a session buffer may hold many messages, five at a time.
+    fn settling(&self) -> u64 {
+        self.plan.patience() + 600_000
+    }
+
+    async fn drive(&self) {
+        let mut random = Random::seeded(self.plan.seed ^ 0xD21);
+        let mut connector = self.network.connector();
+        loop {
+            let run = self
+                .client
+                .run(&mut connector, &self.clock, |event| self.event(&event));
+            let last = self.plan.drops_driver == 0 || self.clock.millis() >= self.plan.length;
+            let until = if last {
+                u64::MAX / 2
+            } else {
+                random.between(0, self.plan.drops_driver)
+            };
+            match select(run, self.clock.sleep(until)).await {
+                Either::First(ended) => {
+                    if let Err(error) = ended {
+                        self.ledger.violate(error.to_string());
+                    }
+                    return;
+                }
+                Either::Second(()) => self.note(|| "the driver is dropped".into()),
+            }
+            self.phase.set(Phase::Asleep);
+            self.clock.sleep(random.between(0, 5_000)).await;
+        }
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let now = self.clock.millis();
+        match event {
+            Event::Attempting { .. } => {
+                let until = now + LONGEST_ATTEMPT;
+                self.phase.set(Phase::Attempting { until });
+            }
+            Event::Connected { negotiated, .. } => {
+                self.note(|| format!("connected, session present: {}", negotiated.session_present));
+                self.phase.set(Phase::Connected);
+                self.last_connected.set(now);
+                self.connects.set(self.connects.get() + 1);
+            }
+            Event::Failed { why, retry_in } | Event::Disconnected { why, retry_in } => {
+                self.note(|| format!("{why}; again in {retry_in} ms"));
+                if matches!(event, Event::Disconnected { .. }) {
+                    self.last_connected.set(now);
+                }
+                if *retry_in > LONGEST_WAIT {
+                    self.ledger.violate(format!(
+                        "a wait of {retry_in} ms, the cap is {LONGEST_WAIT}"
+                    ));
+                }
+                self.phase.set(Phase::Waiting {
+                    until: now + retry_in,
+                });
+            }
+            Event::Message(message) if self.plan.inbox == 0 => self.got(message.payload),
+            Event::PublishRefused { reason } => {
+                self.note(|| format!("a publish was refused with 0x{:02x}", reason.0));
+                self.refusals.set(self.refusals.get() + 1);
+            }
+            Event::InboxFull { .. } => self.note(|| "the inbox is full".into()),
+            _ => {}
+        }
+    }
+
+    fn got(&self, payload: &[u8]) {
+        match number_of(payload) {
+            Some(number) => {
+                self.note(|| format!("got message {number}"));
+                self.ledger.got(number);
+            }
+            None => self.ledger.violate("a message without a number".into()),
+        }
+    }
+
+    async fn reader(&self) {
+        if self.plan.inbox == 0 {
+            return std::future::pending().await;
+        }
+        let mut buffer = [0; 1_024];
+        while let Ok(message) = self.client.next(&mut buffer).await {
+            self.got(message.payload);
+        }
+        std::future::pending().await
+    }
+
+    async fn publisher(&self, task: u64) {
+        let mut random = Random::seeded(self.plan.seed ^ (0x9B1 + task));
+        let topic = format!("up/{task}");
+        loop {
+            let (from, to) = self.plan.pace;
+            self.clock.sleep(random.between(from, to)).await;
+            if self.clock.millis() >= self.plan.length {
+                return;
+            }
+            let burst = random.pick(&[1, 1, 1, 1, 6]);
+            for _ in 0..burst {
+                self.publish(&mut random, &topic).await;
+            }
+        }
+    }
+
+    async fn publish(&self, random: &mut Random, topic: &str) {
+        let fill = random.between(0, 100) as usize;
+        let payload = |number: u64| {
+            let mut payload = number.to_le_bytes().to_vec();
+            payload.resize(payload.len() + fill, b'.');
+            payload
+        };
+        let forbidden = self.plan.part == Part::Model && random.chance(10);
+        let topic = if forbidden { FORBIDDEN } else { topic };
+        let ask = |asked| {
+            let number = self.ledger.ask(asked);
+            self.note(|| format!("message {number} to {topic}: {asked:?}"));
+            number
+        };
+        match random.between(0, 9) {
+            0 | 1 => {
+                let number = ask(Asked::Once);
+                let sent = self
+                    .client
+                    .publish(topic, payload(number), QoS::AtMostOnce)
+                    .await;
+                if sent.is_err() {
+                    self.tell(number, Told::NotAccepted);
+                }
+            }
+            2..=4 => {
+                let number = ask(Asked::Unawaited);
+                let payload = payload(number);
+                let message = Outgoing::new(topic, &payload, QoS::AtLeastOnce);
+                if self.client.try_publish(message).is_err() {
+                    self.tell(number, Told::NotAccepted);
+                }
+            }
+            5 => {
+                let number = ask(Asked::Abandoned);
+                let publish = self
+                    .client
+                    .publish(topic, payload(number), QoS::AtLeastOnce);
+                let patience = random.between(0, 3_000);
+                match select(publish, self.clock.sleep(patience)).await {
+                    Either::First(outcome) => self.outcome(number, outcome),
+                    Either::Second(()) => self.note(|| format!("message {number} is abandoned")),
+                }
+            }
+            _ => {
+                let number = ask(Asked::Awaited);
+                let outcome = self
+                    .client
+                    .publish(topic, payload(number), QoS::AtLeastOnce)
+                    .await;
+                self.outcome(number, outcome);
+            }
+        }
+    }
+
+    fn outcome(&self, number: u64, outcome: Result<(), PublishError>) {
+        self.tell(
+            number,
+            match outcome {
+                Ok(()) => Told::Delivered,
+                Err(error @ PublishError::Refused(_)) => Told::Lost(error.to_string()),
+                Err(_) => Told::NotAccepted,
+            },
+        );
+    }
+
+    fn tell(&self, number: u64, told: Told) {
+        self.note(|| format!("message {number}: {told:?}"));
+        self.ledger.told(self.clock.millis(), number, told);
+    }
+
+    /// What must hold at every moment.
+    fn check(&self) -> Result<(), String> {
+        if let Some(violation) = self.ledger.violation() {
+            return Err(violation);
+        }
+        match self.phase.get() {
+            Phase::Waiting { until } | Phase::Attempting { until }
+                if self.clock.millis() > until =>
+            {
+                Err(format!("stuck: {:?}", self.phase.get()))
+            }
+            Phase::Connected if self.client.is_connected() => {
+                self.last_connected.set(self.clock.millis());
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Everything, and the loop that moves it.
+struct World<'l, 'c, 'b, A> {
+    life: &'l Life<'c, 'b>,
+    gate: Gate,
+    acts: A,
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl<'a, A: Iterator<Item = &'a (u64, Act)> + Clone> World<'_, '_, '_, A> {
+    fn run(mut self, device: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+        let flag = Arc::new(Flag(AtomicBool::new(true)));
+        let waker = Waker::from(Arc::clone(&flag));
+        let mut context = Context::from_waker(&waker);
+        let mut device = pin!(device);
+        let mut idle_polls = 0;
+        let (mut steps, mut minute) = (0, 0);
+        let clock = &self.life.clock;
+        loop {
+            while flag.0.swap(false, Ordering::Relaxed) {
+                if let Poll::Ready(done) = device.as_mut().poll(&mut context) {
+                    return done;
+                }
+                idle_polls += 1;
+                if idle_polls > BUSY {
+                    return Err("busy without end".into());
+                }
+            }
+            self.life.check()?;
+            let act = self.acts.clone().next().map(|(at, _)| *at);
+            let next = [
+                clock.next(),
+                self.life.network.next(),
+                self.gate.next(),
+                act,
+            ];
+            let Some(next) = next.into_iter().flatten().min() else {
+                return Err("everybody waits for ever".into());
+            };
+            if next > clock.millis() {
+                idle_polls = 0;
+            }
+            idle_polls += 1;
+            clock.advance(next);
+            while let Some((_, act)) = self.acts.clone().next().filter(|(at, _)| *at <= next) {
+                self.acts.next();
+                self.act(act)?;
+            }
+            self.gate.step();
+            steps += 1;
+            if clock.millis() / 60_000 != minute {
+                (steps, minute) = (0, clock.millis() / 60_000);
+            }
+            if idle_polls > BUSY || steps > HECTIC {
+                let links = self.life.network.links();
+                return Err(format!("busy without end, {links} connections"));
+            }
+        }
+    }
+
+    fn act(&mut self, act: &Act) -> Result<(), String> {
+        let life = self.life;
+        if !matches!(act, Act::Send(_)) {
+            life.note(|| format!("-- {act:?}"));
+        }
+        match act {
+            Act::Weather(weather) => life.network.set_weather(*weather),
+            Act::Break(how) => life.network.break_all(*how),
+            Act::Mood(mood) => self.gate.server.set_mood(*mood),
+            Act::Restart { forgets } => {
+                self.gate.restart(*forgets);
+            }
+            Act::Send(fill) => self.gate.send(DOWN, *fill),
+            Act::CalmEnds { since } => {
+                let now = life.clock.millis();
+                let calm = now - since;
+                let patience = life.plan.patience();
+                let driven = matches!(
+                    life.phase.get(),
+                    Phase::Waiting { .. } | Phase::Attempting { .. }
+                );
+                let connected = now - life.last_connected.get();
+                if calm > patience && driven && connected > LONGEST_ATTEMPT + LONGEST_WAIT {
+                    return Err(format!(
+                        "calm for {calm} ms and not connected for {connected} ms"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Waits for all of them.
+async fn all(mut tasks: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
+    std::future::poll_fn(|context| {
+        tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
+        if tasks.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
