@@ -48,6 +48,8 @@ pub(crate) struct State<'b> {
     pub(crate) now: Millis,
     /// QoS 1 messages of this connection that did not fit into the inbox and are still the server's.
     pub(crate) unfetched: u32,
+    /// When the last CONNECT was sent, whichever `run` sent it.
+    pub(crate) last_connect: Option<Millis>,
     /// The application wants to go.
     pub(crate) stopping: bool,
     /// There may be something to send.
@@ -109,6 +111,7 @@ impl<'b> Client<'b> {
                 phase: Phase::Idle,
                 now: Millis(0),
                 unfetched: 0,
+                last_connect: None,
                 stopping: false,
                 kicked: false,
                 driver: None,

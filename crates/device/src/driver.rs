@@ -38,8 +38,6 @@ impl core::error::Error for AlreadyRunning {}
 struct Retry {
     /// Attempts in a row without a stable connection.
     failures: u32,
-    /// When the last CONNECT was sent.
-    last_connect: Option<Millis>,
     /// When CONNACK came on the current connection.
     connected_at: Option<Millis>,
     /// Why the last attempt or connection ended; nothing when the application asked for it.
@@ -74,7 +72,6 @@ impl Client<'_> {
         let _running = Running(self);
         let mut retry = Retry {
             failures: 0,
-            last_connect: None,
             connected_at: None,
             why: None,
             next_at: Millis(0),
@@ -84,6 +81,7 @@ impl Client<'_> {
         } else {
             Input::Run
         });
+        self.let_a_second_pass(platform).await;
         loop {
             match self.phase() {
                 Phase::Opening => {
@@ -126,6 +124,15 @@ impl Client<'_> {
         Ok(())
     }
 
+    /// A `run` that was dropped may have sent CONNECT just now (`B-17`).
+    async fn let_a_second_pass<P: Platform>(&self, platform: &P) {
+        let last_connect = self.state.borrow().last_connect;
+        if let Some(last) = last_connect {
+            let next = last.after(crate::Backoff::MIN_BETWEEN_CONNECTS);
+            select(pin!(platform.sleep_until(next)), pin!(self.stopping())).await;
+        }
+    }
+
     /// Counts why an attempt ended, decides when the next one begins, and tells in how many milliseconds that is.
     fn ended<P: Platform>(&self, retry: &mut Retry, platform: &P) -> u64 {
         let Some(why) = &retry.why else {
@@ -140,9 +147,10 @@ impl Client<'_> {
             retry.failures = 0;
         }
         let random = platform.random_u32();
+        let last_connect = self.state.borrow().last_connect;
         let next = self
             .backoff
-            .next_at(now, retry.failures, random, retry.last_connect);
+            .next_at(now, retry.failures, random, last_connect);
         retry.failures = retry.failures.saturating_add(1);
         retry.next_at = next;
         next.since(now)
@@ -183,7 +191,12 @@ impl Client<'_> {
         };
         self.step(Input::Opened);
         let _open = Open(self);
-        let started = self.state.borrow_mut().session.start(platform.now());
+        let started = {
+            let mut state = self.state.borrow_mut();
+            let now = platform.now();
+            state.last_connect = Some(now);
+            state.session.start(now)
+        };
         if let Err(error) = started {
             retry.why = Some(Why::Session(error));
             return;

@@ -30,18 +30,13 @@ impl Client<'_> {
         connection: &mut Connection<'_, '_, C, P>,
         on: &mut impl FnMut(Event<'_>),
     ) {
-        let mut connect_sent = false;
         loop {
             let now = connection.platform.now();
             if let Err(error) = self.look(now) {
                 return self.abort(connection, error).await;
             }
-            let Ok(wrote) = self.transmit(connection).await else {
+            if self.transmit(connection).await.is_err() {
                 return self.likely(connection);
-            };
-            if wrote && !connect_sent {
-                connect_sent = true;
-                connection.retry.last_connect = Some(now);
             }
             if self.state.borrow().session.is_closed() {
                 connection.retry.why = (!self.is_stopping()).then_some(Why::Refetch);
@@ -76,11 +71,11 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Writes what is due; answers whether there was anything.
+    /// Writes what is due.
     async fn transmit<C: Connector, P: Platform>(
         &self,
         connection: &mut Connection<'_, '_, C, P>,
-    ) -> Result<bool, Ended> {
+    ) -> Result<(), Ended> {
         let mut wrote = false;
         for _ in 0..WRITES_IN_A_ROW {
             let now = connection.platform.now();
@@ -104,7 +99,7 @@ impl Client<'_> {
             state.kick();
             state.notify();
         }
-        Ok(wrote)
+        Ok(())
     }
 
     /// Gives the session the frames that have arrived; answers whether there were any.

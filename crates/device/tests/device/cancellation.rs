@@ -1,11 +1,13 @@
 //! Futures that are dropped at every poll: nothing is lost, doubled or cut in half.
 
+use std::cell::RefCell;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use thingwire_device::future::join;
-use thingwire_device::{Client, Memory, QoS, Version};
+use thingwire_device::future::{Either, join, select};
+use thingwire_device::queue::{Keep, OfflineQueue, QueueOptions, RamQueue};
+use thingwire_device::{Client, Memory, Millis, Outgoing, QoS, SubscribeFilter, Version};
 
 use crate::world::{BOTH, Scene};
 
@@ -190,4 +192,128 @@ fn dropping_the_driver_at_every_poll_keeps_the_session() {
             });
         }
     }
+}
+
+#[test]
+fn a_second_lies_between_two_connects_of_two_drivers_b17() {
+    let scene = Scene::new(Version::V311);
+    let mut memory = Memory::<256, 512, 128, 0>::new();
+    let client = Client::new(scene.config(), memory.lend()).unwrap();
+    let mut connector = scene.network.connector(&scene.world, Version::V311);
+    scene.world.run(async {
+        for _ in 0..3 {
+            let run = client.run(&mut connector, &scene.world, |_| {});
+            let server = async {
+                scene.network.accept_mqtt(false).await;
+            };
+            thingwire_device::future::select(pin!(run), pin!(server)).await;
+        }
+    });
+    assert_eq!(scene.network.attempts(), [0, 1_000, 2_000]);
+}
+
+#[test]
+fn subscribe_all_dropped_at_every_poll_asks_for_whole_packets_only() {
+    let names: Vec<_> = (0..9).map(|n| format!("f{n}")).collect();
+    let filters: Vec<_> = names
+        .iter()
+        .map(|name| SubscribeFilter::new(name, QoS::AtLeastOnce))
+        .collect();
+    for version in BOTH {
+        for polls in 0..8 {
+            let scene = Scene::new(version);
+            scene.play(scene.config(), async |client| {
+                let mut server = scene.network.accept_mqtt(false).await;
+                client.connected().await;
+                let asked = RefCell::new(Vec::new());
+                let story = async {
+                    loop {
+                        let packet = server.next().await;
+                        let id = packet.split(' ').nth(1).unwrap().parse().unwrap();
+                        let count = packet.split(' ').count() - 2;
+                        asked.borrow_mut().push(count);
+                        server.suback(id, &[1; 8][..count]);
+                    }
+                };
+                let subscribe = at_most(polls, client.subscribe_all(&filters, |_, _| {}));
+                let rest = async {
+                    let result = subscribe.await;
+                    scene.world.sleep(1_000).await;
+                    result
+                };
+                let finished = match select(story, rest).await {
+                    Either::First(never) => never,
+                    Either::Second(result) => result.is_some(),
+                };
+                let asked = asked.into_inner();
+                assert!([&[][..], &[8], &[8, 1]].contains(&&asked[..]), "{asked:?}");
+                assert_eq!(finished, polls > 2, "{polls}");
+                assert_eq!(finished, asked == [8, 1] && polls > 2);
+            });
+        }
+    }
+}
+
+#[test]
+fn unsubscribe_dropped_at_every_poll_ends_the_subscription_or_leaves_it() {
+    for version in BOTH {
+        for polls in 0..3 {
+            let scene = Scene::new(version);
+            let filters = [SubscribeFilter::new("a", QoS::AtLeastOnce)];
+            scene.play(scene.config().subscriptions(&filters), async |client| {
+                let mut server = scene.network.accept_mqtt(false).await;
+                server.expect("SUBSCRIBE 1 a").await;
+                server.suback(1, &[1]);
+                scene.world.sleep(10).await;
+                let _ = at_most(polls, client.unsubscribe("a")).await;
+                if polls > 0 {
+                    server.expect("UNSUBSCRIBE 2 a").await;
+                }
+                drop(server);
+                let mut server = scene.network.accept_mqtt(false).await;
+                if polls == 0 {
+                    server.expect("SUBSCRIBE 2 a").await;
+                }
+                server.expect_silence(&scene.world, 500).await;
+            });
+        }
+    }
+}
+
+#[test]
+fn waiting_for_a_connection_or_for_quiet_may_be_dropped_and_asked_again() {
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |client| {
+        for polls in 0..4 {
+            assert!(at_most(polls, client.connected()).await.is_none());
+        }
+        let mut server = scene.network.accept_mqtt(false).await;
+        client.connected().await;
+        client
+            .try_publish(Outgoing::new("t", b"x", QoS::AtLeastOnce))
+            .unwrap();
+        for polls in 0..4 {
+            assert!(at_most(polls, client.idle()).await.is_none());
+        }
+        server.expect("PUBLISH 1 t x").await;
+        server.puback(1);
+        client.idle().await;
+    });
+}
+
+#[test]
+fn putting_into_a_queue_dropped_at_every_poll_puts_it_or_not() {
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |client| {
+        for polls in 0..3 {
+            let (mut storage, mut buffer) = ([0; 200], [0; 64]);
+            let storage = RamQueue::new(&mut storage);
+            let opened = OfflineQueue::open(client, storage, &mut buffer, QueueOptions::default());
+            let queue = opened.await.unwrap();
+            let message = Outgoing::new("t", b"x", QoS::AtLeastOnce);
+            let put = at_most(polls, queue.put(message, Keep::MustArrive, Millis(0))).await;
+            assert_eq!(put, (polls > 0).then_some(Ok(true)));
+            assert_eq!(queue.statistics().depth, u32::from(polls > 0));
+        }
+    });
 }
