@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_iot::types::{ActionType, AuthInfo};
+use aws_sdk_iot::types::{ActionType, AuthInfo, ThingPrincipalType};
 use thingwire_contract::Arn;
 use thingwire_policy::{Action, Context, Thing, replace_placeholders};
 use thingwire_policy_tools::Policy;
@@ -115,37 +115,49 @@ impl Target {
         let mut token = None;
         let mut attached = Vec::new();
         loop {
+            // The second version, because it says which attachment is exclusive (`C-54`).
             let page = self
                 .iot
-                .list_principal_things()
+                .list_principal_things_v2()
                 .principal(&principal.arn)
                 .set_next_token(token)
                 .send()
                 .await
-                .map_err(api::failed("ListPrincipalThings"))?;
-            attached.extend_from_slice(page.things());
+                .map_err(api::failed("ListPrincipalThingsV2"))?;
+            attached.extend(page.principal_thing_objects().iter().map(|thing| {
+                let exclusive =
+                    thing.thing_principal_type() == Some(&ThingPrincipalType::ExclusiveThing);
+                Thing {
+                    exclusive,
+                    ..Thing::attached(thing.thing_name())
+                }
+            }));
             match page.next_token {
                 Some(next) if !next.is_empty() => token = Some(next),
                 _ => break,
             }
         }
-        let own = (!attached.iter().any(|name| name == client)).then(|| client.to_owned());
-        for (name, is_attached) in attached
-            .into_iter()
-            .map(|name| (name, true))
-            .chain(own.map(|name| (name, false)))
-        {
+        let is_attached = attached.iter().any(|thing| thing.name == client);
+        let own = (!is_attached).then(|| Thing {
+            attached: false,
+            ..Thing::attached(client)
+        });
+        for thing in attached.into_iter().chain(own) {
             // The thing that is named like the client may not exist at all.
-            let Ok(thing) = self.iot.describe_thing().thing_name(&name).send().await else {
+            let Ok(described) = self
+                .iot
+                .describe_thing()
+                .thing_name(&thing.name)
+                .send()
+                .await
+            else {
                 continue;
             };
-            let attributes: HashMap<String, String> = thing.attributes.unwrap_or_default();
+            let attributes: HashMap<String, String> = described.attributes.unwrap_or_default();
             context.things.push(Thing {
-                type_name: thing.thing_type_name,
+                type_name: described.thing_type_name,
                 attributes: attributes.into_iter().collect(),
-                attached: is_attached,
-                exclusive: false,
-                name,
+                ..thing
             });
         }
         Ok(context)
