@@ -39,22 +39,26 @@ pub(crate) fn measure(arguments: &[String]) -> Result<(), Failed> {
     } else {
         format!("# Benchmarks\n\n{BEGIN}\n{END}\n")
     };
-    let new = between(&old, &read(&table)?)?;
+    let new = between(&old, (BEGIN, END), &read(&table)?)?;
     fs::write(&document, new)
         .map_err(|error| Failed::new(format!("`docs/benchmarks.md` cannot be written: {error}")))
 }
 
 /// The document with what stands between the two marks replaced.
-fn between(document: &str, table: &str) -> Result<String, Failed> {
+pub(crate) fn between(
+    document: &str,
+    (begin, end): (&str, &str),
+    table: &str,
+) -> Result<String, Failed> {
     let marks = || {
         Failed::new(format!(
-            "`docs/benchmarks.md` must hold the lines `{BEGIN}` and `{END}`"
+            "`docs/benchmarks.md` must hold the lines `{begin}` and `{end}`"
         ))
     };
-    let (before, rest) = document.split_once(BEGIN).ok_or_else(marks)?;
-    let (_, after) = rest.split_once(END).ok_or_else(marks)?;
+    let (before, rest) = document.split_once(begin).ok_or_else(marks)?;
+    let (_, after) = rest.split_once(end).ok_or_else(marks)?;
     Ok(format!(
-        "{before}{BEGIN}\n\n{}\n\n{END}{after}",
+        "{before}{begin}\n\n{}\n\n{end}{after}",
         table.trim()
     ))
 }
@@ -66,11 +70,11 @@ mod tests {
     #[test]
     fn a_new_table_replaces_the_old_one_and_nothing_else() {
         let old = format!("# Title\n\n{BEGIN}\nold\n{END}\n\nwords\n");
-        let new = between(&old, "| new |\n").unwrap();
+        let new = between(&old, (BEGIN, END), "| new |\n").unwrap();
         assert_eq!(
             new,
             format!("# Title\n\n{BEGIN}\n\n| new |\n\n{END}\n\nwords\n")
         );
-        assert!(between("no marks", "| new |").is_err());
+        assert!(between("no marks", (BEGIN, END), "| new |").is_err());
     }
 }

@@ -10,6 +10,7 @@ mod foreign;
 mod no_std;
 mod rules;
 mod run;
+mod size;
 mod test;
 
 use std::process::ExitCode;
@@ -23,6 +24,7 @@ cargo xtask no-std        only the builds for the chips: riscv32imc and Xtensa
 cargo xtask firmware      only the program for the emulated chip
 cargo xtask deny          only cargo-deny: bans, licences, sources
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
+cargo xtask size          bytes of flash beside other MQTT libraries; writes a table of docs/benchmarks.md
 cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md
 ";
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         "firmware" => firmware::build().map(drop),
         "deny" => ci::deny(),
         "bench" => bench::measure(&rest),
+        "size" => size::measure(),
         "rules" => rules::list(),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
