@@ -147,6 +147,9 @@ impl<'a> Iterator for RawIter<'a> {
     type Item = wire::Raw<'a>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        if !cfg!(feature = "v5") {
+            return None;
+        }
         match &mut self.rest {
             Properties::List(list) => {
                 let (first, rest) = list.split_first()?;

@@ -169,13 +169,13 @@ impl<'b> Session<'b> {
     /// Whether CONNACK has come and the connection is not being closed.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.link == Link::Up
+        matches!(self.link, Link::Up)
     }
 
     /// Whether DISCONNECT has been handed out: nothing follows it.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.link == Link::Closed
+        matches!(self.link, Link::Closed)
     }
 
     /// What holds on this connection; before the first CONNACK, what MQTT takes for granted.
