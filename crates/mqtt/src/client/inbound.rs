@@ -140,7 +140,7 @@ impl Session<'_> {
     pub fn skipped(&mut self, now: Millis, skipped: &Skipped<'_>) -> Result<(), SessionError> {
         self.last_received = now;
         self.counters.skipped = self.counters.skipped.saturating_add(1);
-        if skipped.packet_type != PacketType::Publish || self.link == Link::Down {
+        if skipped.packet_type != PacketType::Publish || matches!(self.link, Link::Down) {
             return Err(SessionError::Protocol(rule!(
                 "a packet longer than the receive buffer"
             )));
@@ -182,9 +182,12 @@ impl Session<'_> {
     /// `B-54`), and is not sent again. Without this one forbidden message would keep the device from ever
     /// staying connected. Answers whether that happened.
     ///
+    /// Only in 3.1.1: MQTT 5 servers answer what they deny, and a close without a word is then
+    /// the network's, which must cost no message.
+    ///
     /// Call it before [`connection_lost`](Self::connection_lost).
     pub fn closed_silently(&mut self, now: Millis) -> bool {
-        if !self.is_connected() {
+        if !self.is_connected() || self.options.version.is_v5() {
             return false;
         }
         let found = self.oldest_unheard();

@@ -236,6 +236,20 @@ fn what_the_server_closes_on_three_times_is_set_aside_b53_b54() {
     }
 }
 
+#[test]
+fn mqtt_5_says_what_it_denies_so_a_bad_network_costs_no_message_b53() {
+    let mut story = Story::up(Version::V5);
+    let message = story.publish("x");
+    for _ in 0..10 {
+        story.sent();
+        story.now = story.now.after(100);
+        assert!(!story.session.closed_silently(story.now));
+        story.reconnect(true);
+    }
+    assert_eq!(story.session.outcome(message), None);
+    assert_eq!(story.sent(), ["PUBLISH DUP 1 esp32/pub x"]);
+}
+
 /// Whatever a server sends: no panic, no busy loop, no packet that is not MQTT.
 #[test]
 fn ten_thousand_servers_that_talk_nonsense() {
