@@ -1,7 +1,6 @@
 //! Writes packets (3.1–3.15).
 //!
-//! One walk over the packet serves twice: to measure it, with a writer that has no room, and to
-//! write it. What our own decoder would refuse is refused here with [`EncodeError`]: a packet that
+//! A packet is measured while it is written. What our own decoder would refuse is refused here with [`EncodeError`]: a packet that
 //! leaves is a packet that arrives.
 
 use crate::fault::Fault;
@@ -19,7 +18,13 @@ pub(crate) fn packet(
     buf: &mut [u8],
 ) -> Result<usize, Fault> {
     let first = (packet.packet_type() as u8) << 4 | flags(packet);
-    assemble(first, 0, buf, &|writer| body(version, packet, writer))
+    let guess = match packet {
+        Packet::Publish(publish) => guess_of(publish),
+        _ => 0,
+    };
+    assemble(first, 0, guess, buf, &|writer| {
+        body(version, packet, writer)
+    })
 }
 
 /// Everything of a PUBLISH but its payload, which the remaining length already counts.
@@ -31,6 +36,7 @@ pub(crate) fn publish_head(
     assemble(
         publish_first(publish),
         publish.payload.len(),
+        guess_of(publish),
         buf,
         &|writer| publish_variable_header(version, publish, writer),
     )
@@ -42,9 +48,13 @@ pub(crate) fn whole_publish(
     publish: &Publish<'_>,
     buf: &mut [u8],
 ) -> Result<usize, Fault> {
-    assemble(publish_first(publish), 0, buf, &|writer| {
-        self::publish(version, publish, writer)
-    })
+    assemble(
+        publish_first(publish),
+        0,
+        guess_of(publish),
+        buf,
+        &|writer| self::publish(version, publish, writer),
+    )
 }
 
 /// Writes a packet if `buf` has room for it: the `first` byte, the remaining length, what `body` writes.
@@ -52,29 +62,38 @@ pub(crate) fn whole_publish(
 ///
 /// Answers the bytes that the packet takes here, whether or not there was room: the caller compares.
 /// One function for all packets, and a `body` behind a pointer, because a device pays for each copy.
+///
+/// The body's place depends on how many bytes its length takes. It is written where a remaining length of
+/// `guess` would put it, and again only when the guess was wrong.
 pub(crate) fn assemble(
     first: u8,
     behind: usize,
+    guess: usize,
     buf: &mut [u8],
     body: &dyn Fn(&mut Writer<'_>) -> Result<(), Fault>,
 ) -> Result<usize, Fault> {
-    let mut measure = Writer::counting();
-    body(&mut measure)?;
-    let remaining = measure.len().saturating_add(behind);
-    if remaining > VARIABLE_INTEGER_MAX as usize {
-        return Err(field!("packet"));
-    }
-    let needed = measure
-        .len()
-        .saturating_add(variable_integer_len(remaining as u32))
-        .saturating_add(1);
-    if needed <= buf.len() {
-        let mut writer = Writer::new(buf);
-        writer.u8(first);
-        writer.variable_integer(remaining, field!("packet"))?;
+    let header = |remaining: usize| variable_integer_len(remaining as u32).saturating_add(1);
+    let mut len = header(guess);
+    let mut passes = 0..2;
+    loop {
+        let mut writer = Writer::new(buf.get_mut(len..).unwrap_or_default());
         body(&mut writer)?;
+        let remaining = writer.len().saturating_add(behind);
+        if remaining > VARIABLE_INTEGER_MAX as usize {
+            return Err(field!("packet"));
+        }
+        let needed = writer.len().saturating_add(header(remaining));
+        if needed > buf.len() {
+            return Ok(needed);
+        }
+        if header(remaining) == len || passes.next().is_none() {
+            let mut writer = Writer::new(buf);
+            writer.u8(first);
+            writer.variable_integer(remaining, field!("packet"))?;
+            return Ok(needed);
+        }
+        len = header(remaining);
     }
-    Ok(needed)
 }
 
 fn flags(packet: &Packet<'_>) -> u8 {
@@ -86,6 +105,12 @@ fn flags(packet: &Packet<'_>) -> u8 {
 
 fn publish_flags(publish: &Publish<'_>) -> u8 {
     u8::from(publish.dup) << 3 | publish.qos.bits() << 1 | u8::from(publish.retain)
+}
+
+/// The remaining length of a PUBLISH without properties, or one or two more.
+fn guess_of(publish: &Publish<'_>) -> usize {
+    let fields = publish.topic.len().saturating_add(5);
+    fields.saturating_add(publish.payload.len())
 }
 
 /// The first byte of a PUBLISH (3.3.1).

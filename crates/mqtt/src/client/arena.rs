@@ -131,7 +131,7 @@ impl Entry {
 const AWAITED: u8 = 0x80;
 
 /// A position in the arena. Valid until the next removal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(super) struct At(usize);
 
 /// The packed records.
@@ -146,6 +146,7 @@ pub(super) struct Arena<'b> {
 pub(super) type Encode<'f> = dyn Fn(&[u8], &mut [u8]) -> Result<usize, Fault> + 'f;
 
 /// Why a record was not added.
+#[derive(Clone, Copy)]
 pub(super) enum PushError {
     /// It would fit once `needed` bytes are free; `free` are.
     NoRoom { needed: usize, free: usize },
@@ -166,8 +167,12 @@ impl<'b> Arena<'b> {
         self.buf.len().saturating_sub(self.used)
     }
 
-    /// Adds a record behind the last one.
-    pub(super) fn push(&mut self, mut entry: Entry, encode: &Encode<'_>) -> Result<(), PushError> {
+    /// Adds a record behind the last one. Answers the bytes of the arena that it takes.
+    pub(super) fn push(
+        &mut self,
+        mut entry: Entry,
+        encode: &Encode<'_>,
+    ) -> Result<usize, PushError> {
         let free = self.free();
         let codes = usize::from(entry.codes);
         let around = HEADER.saturating_add(codes);
@@ -191,8 +196,19 @@ impl<'b> Arena<'b> {
         let len = written.saturating_add(codes);
         entry.len = u32::try_from(len).unwrap_or(u32::MAX);
         *header = entry.to_bytes();
-        self.used = self.used.saturating_add(HEADER).saturating_add(len);
-        Ok(())
+        let taken = HEADER.saturating_add(len);
+        self.used = self.used.saturating_add(taken);
+        Ok(taken)
+    }
+
+    /// Where the next record will begin.
+    pub(super) fn mark(&self) -> At {
+        At(self.used)
+    }
+
+    /// Takes back the records from `mark` on.
+    pub(super) fn back_to(&mut self, mark: At) {
+        self.used = self.used.min(mark.0);
     }
 
     pub(super) fn first(&self) -> At {

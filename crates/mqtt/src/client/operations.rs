@@ -1,6 +1,6 @@
 //! What the application asks for: publish, subscribe, unsubscribe, and how each of them went.
 
-use super::arena::{Arena, At, Entry, Kind, PushError, State};
+use super::arena::{Arena, At, Entry, HEADER, Kind, PushError, State};
 use super::session::{Link, Session};
 use super::{Millis, PublishError, SubscribeError, stored};
 use crate::fault::Fault;
@@ -102,24 +102,27 @@ impl<'b> Session<'b> {
             true => self.negotiated.maximum_packet_size as usize,
             false => usize::MAX,
         };
-        let len =
-            encode::whole_publish(version, &publish, &mut []).map_err(PublishError::Encode)?;
-        if len > max {
-            return Err(PublishError::PacketTooLarge { len, max });
-        }
+        let before = self.arena.mark();
         let pushed = self.arena.push(entry, &|_, out| {
             encode::whole_publish(version, &publish, out)
         });
-        pushed.map_err(|error| match error {
-            PushError::NoRoom { needed, .. } if needed > self.arena.capacity() => {
-                PublishError::ArenaTooSmall {
-                    needed,
-                    capacity: self.arena.capacity(),
-                }
-            }
-            PushError::NoRoom { needed, free } => PublishError::NoRoom { needed, free },
-            PushError::Encode(fault) => PublishError::Encode(fault),
-        })?;
+        let taken = match pushed {
+            Ok(taken) | Err(PushError::NoRoom { needed: taken, .. }) => taken,
+            Err(PushError::Encode(fault)) => return Err(PublishError::Encode(fault)),
+        };
+        // Learned while it was written, so that it is not measured twice.
+        let len = taken.saturating_sub(HEADER.saturating_add(usize::from(acknowledged)));
+        if len > max {
+            self.arena.back_to(before);
+            return Err(PublishError::PacketTooLarge { len, max });
+        }
+        if let Err(PushError::NoRoom { needed, free }) = pushed {
+            let capacity = self.arena.capacity();
+            return Err(match needed > capacity {
+                true => PublishError::ArenaTooSmall { needed, capacity },
+                false => PublishError::NoRoom { needed, free },
+            });
+        }
         if let Some(id) = packet_id {
             self.took_packet_id(id);
         }
@@ -163,7 +166,7 @@ impl<'b> Session<'b> {
                 properties: Properties::EMPTY,
                 filters: UnsubscribeFilters::List(filters),
             };
-            encode::assemble(UNSUBSCRIBE, 0, out, &|writer| {
+            encode::assemble(UNSUBSCRIBE, 0, 0, out, &|writer| {
                 encode::unsubscribe(version, &unsubscribe, writer)
             })
         })?;
@@ -349,7 +352,7 @@ fn write_subscribe(
         properties: Properties::EMPTY,
         filters: SubscribeFilters::List(filters),
     };
-    encode::assemble(SUBSCRIBE, 0, out, &|writer| {
+    encode::assemble(SUBSCRIBE, 0, 0, out, &|writer| {
         encode::subscribe(version, &subscribe, writer)
     })
 }

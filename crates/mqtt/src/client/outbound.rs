@@ -166,7 +166,12 @@ impl Session<'_> {
 
     fn transmit_live(&mut self, now: Millis, room: &mut [u8]) -> usize {
         if let Some(writing) = self.writing {
-            return self.go_on(now, writing, room);
+            let Some((at, entry)) = self.arena.by_ticket(writing.ticket) else {
+                // Cannot happen: a record stays while it is written. Going on without it is the safe way out.
+                self.writing = None;
+                return 0;
+            };
+            return self.go_on(now, writing, at, entry, room);
         }
         if let Some((packet_id, reason_code)) = self.acks.first().copied() {
             let ack = Ack {
@@ -194,13 +199,12 @@ impl Session<'_> {
             if room.is_empty() {
                 return 0;
             }
-            self.ensure_packet_id(at, entry);
+            let entry = self.ensure_packet_id(at, entry);
             let writing = Writing {
                 ticket: entry.ticket,
                 offset: 0,
             };
-            self.writing = Some(writing);
-            return self.go_on(now, writing, room);
+            return self.go_on(now, writing, at, entry, room);
         }
         if let Link::Closing {
             reason: reason_code,
@@ -230,39 +234,52 @@ impl Session<'_> {
     /// The oldest record that may be sent now.
     fn next_record(&self) -> Option<(At, Entry)> {
         let mut in_flight = 0_u16;
+        let mut publish: Option<(At, Entry)> = None;
+        let mut other: Option<(At, Entry)> = None;
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
-            if entry.kind == Kind::PublishQos1 && entry.state == State::Sent {
-                in_flight = in_flight.saturating_add(1);
+            let first = match entry.kind {
+                Kind::PublishQos1 => &mut publish,
+                _ => &mut other,
+            };
+            match entry.state {
+                State::Queued | State::Resend if first.is_none() => *first = Some((at, entry)),
+                State::Sent if entry.kind == Kind::PublishQos1 => {
+                    in_flight = in_flight.saturating_add(1);
+                }
+                _ => {}
             }
             at = self.arena.after(at, &entry);
         }
-        let may_publish = in_flight < self.negotiated.receive_maximum;
-        self.arena.find(|entry| {
-            matches!(entry.state, State::Queued | State::Resend)
-                && (may_publish || entry.kind != Kind::PublishQos1)
-        })
+        let publish = publish.filter(|_| in_flight < self.negotiated.receive_maximum);
+        match (publish, other) {
+            (Some(publish), Some(other)) if publish.0 < other.0 => Some(publish),
+            (publish, other) => other.or(publish),
+        }
     }
 
     /// A subscription that is made again needs a fresh identifier in its stored packet.
-    fn ensure_packet_id(&mut self, at: At, mut entry: Entry) {
+    fn ensure_packet_id(&mut self, at: At, mut entry: Entry) -> Entry {
         if entry.packet_id != 0 || entry.kind == Kind::PublishQos0 {
-            return;
+            return entry;
         }
         let packet_id = self.free_packet_id();
         self.took_packet_id(packet_id);
         entry.packet_id = packet_id.get();
         self.arena.set(at, &entry);
         stored::set_packet_id(self.arena.packet_mut(at, &entry), packet_id);
+        entry
     }
 
     /// Copies more of the record that is being written.
-    fn go_on(&mut self, now: Millis, writing: Writing, room: &mut [u8]) -> usize {
-        let Some((at, entry)) = self.arena.by_ticket(writing.ticket) else {
-            // Cannot happen: a record stays while it is written. Going on without it is the safe way out.
-            self.writing = None;
-            return 0;
-        };
+    fn go_on(
+        &mut self,
+        now: Millis,
+        writing: Writing,
+        at: At,
+        entry: Entry,
+        room: &mut [u8],
+    ) -> usize {
         let rest = self
             .arena
             .packet(at, &entry)
@@ -306,7 +323,7 @@ impl Session<'_> {
 /// Writes one small packet, if `room` is enough for it. Answers its length, or 0.
 fn put(room: &mut [u8], first: u8, body: &dyn Fn(&mut Writer<'_>) -> Result<(), Fault>) -> usize {
     let room_len = room.len();
-    written(encode::assemble(first, 0, room, body), room_len)
+    written(encode::assemble(first, 0, 0, room, body), room_len)
 }
 
 /// A packet that does not fit is not written.

@@ -445,6 +445,6 @@ impl<'b> Session<'b> {
                 true => Properties::List(told),
             },
         };
-        encode::assemble(0x10, 0, out, &|writer| encode::connect(&connect, writer))
+        encode::assemble(0x10, 0, 0, out, &|writer| encode::connect(&connect, writer))
     }
 }
