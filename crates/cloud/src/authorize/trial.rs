@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use thingwire_contract::ErrorName;
-use thingwire_policy::{Action, Context, Outcome, PolicySet, Request};
+use thingwire_policy::{Action, Context, Outcome, PolicySet, Request, StatementName};
 
 use super::{Authorizer, as_policy_thing};
 use crate::registry::RegistryError;
@@ -48,7 +48,7 @@ pub struct Verdict {
     pub allowed_by: BTreeSet<String>,
     /// Policies with a statement that denies one of them.
     pub denied_by: BTreeSet<String>,
-    /// Policies with no statement about any of them.
+    /// Policies with no statement about at least one of them.
     pub silent: BTreeSet<String>,
     /// Keys that statements needed and that have no value (`C-56`).
     pub missing: BTreeSet<String>,
@@ -120,28 +120,20 @@ impl Trial {
         for resource in resources {
             let why = self.0.explain(action, resource, &Request::default());
             verdict.outcome = stricter(verdict.outcome, why.outcome);
-            let policy = |statement: thingwire_policy::StatementName| statement.policy;
-            verdict
-                .allowed_by
-                .extend(why.allowed_by.into_iter().map(policy));
-            verdict
-                .denied_by
-                .extend(why.denied_by.into_iter().map(policy));
-            verdict
-                .missing
-                .extend(why.missing.into_iter().map(|missing| missing.key));
+            let policy = |statement: StatementName| statement.policy;
+            let allowed: BTreeSet<String> = why.allowed_by.into_iter().map(policy).collect();
+            let denied: BTreeSet<String> = why.denied_by.into_iter().map(policy).collect();
+            let silent = |name: &&str| !allowed.contains(*name) && !denied.contains(*name);
+            let silent = self.0.policies().filter(silent).map(str::to_owned);
+            verdict.silent.extend(silent);
+            verdict.allowed_by.extend(allowed);
+            verdict.denied_by.extend(denied);
+            let keys = why.missing.into_iter().map(|missing| missing.key);
+            verdict.missing.extend(keys);
         }
         if resources.is_empty() {
             verdict.outcome = Outcome::ImplicitDeny;
         }
-        verdict.silent = self
-            .0
-            .policies()
-            .filter(|name| {
-                !verdict.allowed_by.contains(*name) && !verdict.denied_by.contains(*name)
-            })
-            .map(str::to_owned)
-            .collect();
         verdict
     }
 }
