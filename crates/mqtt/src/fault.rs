@@ -48,6 +48,7 @@ const TEXTS: &[&str] = &[
     "a second CONNACK",
     "a shared subscription has no `no local`",
     "a topic alias, which was never allowed",
+    "a topic name with a wildcard",
     "a will needs a topic name",
     "at least one topic filter is needed",
     "bytes after the last field",

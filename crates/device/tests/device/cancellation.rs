@@ -220,7 +220,8 @@ fn subscribe_all_dropped_at_every_poll_asks_for_whole_packets_only() {
         .map(|name| SubscribeFilter::new(name, QoS::AtLeastOnce))
         .collect();
     for version in BOTH {
-        for polls in 0..8 {
+        let mut ends = Vec::new();
+        for polls in 0..24 {
             let scene = Scene::new(version);
             scene.play(scene.config(), async |client| {
                 let mut server = scene.network.accept_mqtt(false).await;
@@ -247,10 +248,11 @@ fn subscribe_all_dropped_at_every_poll_asks_for_whole_packets_only() {
                 };
                 let asked = asked.into_inner();
                 assert!([&[][..], &[8], &[8, 1]].contains(&&asked[..]), "{asked:?}");
-                assert_eq!(finished, polls > 2, "{polls}");
-                assert_eq!(finished, asked == [8, 1] && polls > 2);
+                assert!(!finished || asked == [8, 1], "{polls}: {asked:?}");
+                ends.push(finished);
             });
         }
+        assert!(ends.contains(&true) && ends.contains(&false), "{ends:?}");
     }
 }
 
@@ -284,16 +286,20 @@ fn unsubscribe_dropped_at_every_poll_ends_the_subscription_or_leaves_it() {
 fn waiting_for_a_connection_or_for_quiet_may_be_dropped_and_asked_again() {
     let scene = Scene::new(Version::V311);
     scene.play(scene.config(), async |client| {
+        let mut server = scene.network.accept().await;
+        assert!(server.next().await.starts_with("CONNECT"));
         for polls in 0..4 {
-            assert!(at_most(polls, client.connected()).await.is_none());
+            let connected = at_most(polls, client.connected());
+            select(connected, scene.world.sleep(2)).await;
         }
-        let mut server = scene.network.accept_mqtt(false).await;
+        assert!(!client.is_connected());
+        server.connack(false);
         client.connected().await;
         client
             .try_publish(Outgoing::new("t", b"x", QoS::AtLeastOnce))
             .unwrap();
         for polls in 0..4 {
-            assert!(at_most(polls, client.idle()).await.is_none());
+            select(at_most(polls, client.idle()), scene.world.sleep(2)).await;
         }
         server.expect("PUBLISH 1 t x").await;
         server.puback(1);

@@ -1,5 +1,6 @@
 //! The device against a scripted server, over an in-memory transport, in simulated time.
 
+mod bad_input;
 mod cancellation;
 mod delivery;
 mod flash;

@@ -77,6 +77,7 @@ impl World {
             let next = timers.iter().map(|(at, _)| *at).min();
             let next =
                 next.unwrap_or_else(|| panic!("at {} s: everybody waits for ever", self.seconds()));
+            assert!(next < 1_000_000_000, "a story of more than eleven days");
             if next > self.0.now.get() {
                 idle_polls = 0;
             }

@@ -6,7 +6,7 @@ use super::reader::Skipped;
 use super::session::{Link, Ping, Session, Suspect};
 use super::{Millis, Negotiated, SessionError, stored};
 use crate::wire::Reader;
-use crate::{Frame, PacketId, PacketType, Properties, Publish, QoS, ReasonCode, decode};
+use crate::{Frame, PacketId, PacketType, Properties, Publish, QoS, ReasonCode, decode, topic};
 
 /// How long after a PUBLISH with QoS 0 a silent close is taken for an answer to it, in milliseconds.
 const SUSPICION: u64 = 5_000;
@@ -386,6 +386,10 @@ fn message<'f>(publish: Publish<'f>) -> Result<Event<'f>, SessionError> {
         return Err(SessionError::Protocol(rule!(
             "a PUBLISH with QoS 2, which was never granted"
         )));
+    }
+    if !topic::is_valid_name(publish.topic) {
+        // [MQTT-3.3.2-2]
+        return Err(SessionError::Protocol(rule!("a topic name with a wildcard")));
     }
     if publish.properties.number(0x23).is_some() {
         // CONNECT said no Topic Alias Maximum, so none is allowed [MQTT-3.3.2-9].

@@ -144,6 +144,28 @@ fn what_a_server_may_not_send_ends_the_connection() {
             "Nothing",
             "a PUBACK for nothing"
         );
+        let mut story = Story::up(version);
+        let wildcard = Packet::Publish(Publish {
+            dup: false,
+            qos: QoS::AtMostOnce,
+            retain: false,
+            topic: "a/t",
+            packet_id: None,
+            properties: Properties::EMPTY,
+            payload: b"",
+        });
+        let mut bytes = [0; 16];
+        let len = wildcard.encode(version, &mut bytes).unwrap();
+        let at = bytes.iter().position(|byte| *byte == b't').unwrap();
+        bytes[at] = b'#';
+        let (frame, _) = split(&bytes[..len], 16).unwrap().unwrap();
+        assert!(
+            matches!(
+                story.session.receive(Millis(0), &frame),
+                Err(SessionError::Protocol(_))
+            ),
+            "[MQTT-3.3.2-2]"
+        );
     }
     let mut story = Story::up(Version::V5);
     let aliased = [Property::TopicAlias(1)];
