@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod firmware;
 mod foreign;
+mod instructions;
 mod no_std;
 mod rules;
 mod run;
@@ -25,6 +26,7 @@ cargo xtask firmware      only the program for the emulated chip
 cargo xtask deny          only cargo-deny: bans, licences, sources
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
 cargo xtask size          bytes of flash beside other MQTT libraries; writes a table of docs/benchmarks.md
+cargo xtask instructions  instructions a message beside other MQTT engines; another table of docs/benchmarks.md
 cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md
 ";
 
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         "deny" => ci::deny(),
         "bench" => bench::measure(&rest),
         "size" => size::measure(),
+        "instructions" => instructions::measure(),
         "rules" => rules::list(),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");

@@ -50,8 +50,9 @@ const RUST_MQTT: Subject = Subject {
     speaks: "5",
 };
 
-/// Bytes that the build for 3.1.1 alone may take.
-const LIMIT_V311: u64 = 16_000;
+/// Bytes that the build for 3.1.1 alone may take: what it takes today with some room, so that growth is noticed. The
+/// goal is 12,000 and not reached yet.
+const LIMIT_V311: u64 = 14_500;
 
 /// `.text` and `.rodata` of one program, in bytes.
 struct Size {
@@ -76,12 +77,12 @@ pub(crate) fn measure() -> Result<(), Failed> {
     let mut table = String::from(
         "| program | MQTT | `.text` | `.rodata` | bytes of flash | ours is smaller by |\n|---|---|---:|---:|---:|---:|\n",
     );
-    let ours = linked(&toolchain, &OURS)?;
-    let mut flash = Vec::new();
+    let mut flash: Vec<u64> = Vec::new();
     for subject in [OURS, OURS_V311, MINIMQ, RUST_MQTT] {
         let size = linked(&toolchain, &subject)?;
-        table.push_str(&row(&subject, &size, ours.flash()));
         flash.push(size.flash());
+        let ours = flash.first().copied().unwrap_or_default();
+        table.push_str(&row(&subject, &size, ours));
     }
     print!("{table}");
     write(&table)?;
