@@ -265,6 +265,14 @@ mod tests {
     }
 
     #[test]
+    fn an_action_named_twice_counts_once() {
+        let publish = ActionSet::matching("iot:Publish", false);
+        let both = ActionSet::matching("iot:*Publish", false);
+        assert_eq!(both.union(publish), both);
+        assert_eq!(publish.union(publish), publish);
+    }
+
+    #[test]
     fn job_actions_keep_their_former_name() {
         // C-19
         assert_eq!(
