@@ -29,13 +29,16 @@ const DOWN: &str = "down/all";
 const BUSY: u32 = 100_000;
 
 /// Steps of the loop within a simulated minute that are too many.
-const HECTIC: u32 = 50_000;
+const HECTIC: u32 = 10_000;
 
 /// An attempt may take this long, in milliseconds: opening (15 s), a write that hangs (20 s), CONNACK (5 s), closing (1 s).
 const LONGEST_ATTEMPT: u64 = 41_000;
 
 /// The longest wait between two attempts, in milliseconds: the cap of the backoff.
 const LONGEST_WAIT: u64 = 32_000;
+
+/// Stopping a client that is connected and idle may take this long, in milliseconds: the last write and closing.
+const LONGEST_GOODBYE: u64 = 21_000;
 
 /// How a life went.
 #[derive(Clone, Copy, Debug, Default)]
@@ -182,18 +185,21 @@ impl Life<'_, '_> {
             if !self.client.is_connected() {
                 return Err("the client is not connected after a long calm".to_owned());
             }
-            self.client.stop();
             Ok(())
         };
-        let driven = async {
-            self.drive().await;
-            self.phase.set(Phase::Asleep);
+        let mut driven = pin!(self.drive());
+        let told = {
+            let others = pin!(join(driven.as_mut(), self.reader()));
+            match select(pin!(application), others).await {
+                Either::First(told) => told,
+                Either::Second(_) => Err("the driver ended before it was stopped".into()),
+            }
         };
-        let read = select(self.reader(), std::future::pending::<()>());
-        let lived = join(driven, application);
-        match select(lived, read).await {
-            Either::First(((), done)) => done,
-            Either::Second(_) => Err("the inbox ended before the client".into()),
+        told?;
+        self.client.stop();
+        match select(driven, pin!(self.clock.sleep(LONGEST_GOODBYE))).await {
+            Either::First(()) => Ok(()),
+            Either::Second(()) => Err("the client did not stop".into()),
         }
     }
 
@@ -290,7 +296,6 @@ impl Life<'_, '_> {
 
     async fn publisher(&self, task: u64) {
         let mut random = Random::seeded(self.plan.seed ^ (0x9B1 + task));
-        let topic = format!("up/{task}");
         loop {
             let (from, to) = self.plan.pace;
             self.clock.sleep(random.between(from, to)).await;
@@ -299,12 +304,12 @@ impl Life<'_, '_> {
             }
             let burst = random.pick(&[1, 1, 1, 1, 6]);
             for _ in 0..burst {
-                self.publish(&mut random, &topic).await;
+                self.publish(&mut random, task).await;
             }
         }
     }
 
-    async fn publish(&self, random: &mut Random, topic: &str) {
+    async fn publish(&self, random: &mut Random, task: u64) {
         let fill = random.between(0, 100) as usize;
         let payload = |number: u64| {
             let mut payload = number.to_le_bytes().to_vec();
@@ -312,7 +317,12 @@ impl Life<'_, '_> {
             payload
         };
         let forbidden = self.plan.part == Part::Model && random.chance(10);
-        let topic = if forbidden { FORBIDDEN } else { topic };
+        let topic = if forbidden {
+            format!("{FORBIDDEN}{task}")
+        } else {
+            format!("up/{task}")
+        };
+        let topic = topic.as_str();
         let ask = |asked| {
             let number = self.ledger.ask(asked);
             self.note(|| format!("message {number} to {topic}: {asked:?}"));

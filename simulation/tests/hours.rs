@@ -74,8 +74,12 @@ fn replay() {
     let Some(seed) = std::env::var(SEED).ok().and_then(|seed| seed.parse().ok()) else {
         return;
     };
-    match judge(&Plan::new(seed, HOURS)) {
-        Ok(report) => eprintln!("seed {seed}: {}", report.totals),
+    let plan = Plan::new(seed, HOURS);
+    match judge(&plan) {
+        Ok(report) => eprintln!(
+            "seed {seed}, {:?}, {:?}: {}",
+            plan.version, plan.part, report.totals
+        ),
         Err(what) => panic!("{what}"),
     }
 }

@@ -15,8 +15,8 @@ use crate::network::LinkId;
 use crate::referee::number_of;
 use crate::{Clock, Ledger, Random};
 
-/// The topic that the model's policy denies.
-pub const FORBIDDEN: &str = "up/forbidden";
+/// The model's policy denies the topics below this.
+pub const FORBIDDEN: &str = "up/forbidden/";
 
 /// How a CONNECT is not answered well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -283,7 +283,7 @@ impl Model {
         if self.random.chance(self.mood.drops) {
             return;
         }
-        let denied = if topic == FORBIDDEN {
+        let denied = if topic.starts_with(FORBIDDEN) {
             Some(ReasonCode::NOT_AUTHORIZED)
         } else {
             (version == Some(Version::V5) && self.random.chance(self.mood.denies))
