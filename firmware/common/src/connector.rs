@@ -172,6 +172,7 @@ impl Connector for TlsConnector<'_> {
         explain::open(error)
     }
 
+    // The bound stands in the trait's associated type; written out, because rustc 1.96 crashes on the short form here.
     async fn close<'a>(transport: Transport<'a>)
     where
         Self: 'a,
