@@ -131,13 +131,7 @@ impl Template {
         settings: &Settings,
     ) -> Result<String, Vec<(Key, Absent)>> {
         // A pattern without its wildcards' meaning: they are the characters again.
-        let mut bytes = self.pattern(
-            context,
-            &Settings {
-                substituted_wildcards: false,
-                ..*settings
-            },
-        )?;
+        let mut bytes = self.pattern(context, settings)?;
         for byte in &mut bytes {
             match *byte {
                 ANY => *byte = b'*',
