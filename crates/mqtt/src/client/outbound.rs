@@ -157,6 +157,7 @@ impl Session<'_> {
                         since,
                         connect_sent: true,
                     };
+                    self.connects = self.connects.saturating_add(1).min(2);
                 }
                 written
             }

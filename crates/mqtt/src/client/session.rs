@@ -42,6 +42,8 @@ pub struct Session<'b> {
     /// When the last PUBLISH with QoS 0 went out on this connection.
     pub(super) qos0_sent: Option<Millis>,
     pub(super) suspect: Option<Suspect>,
+    /// CONNECTs that were sent since the last CONNACK with success, at most 2.
+    pub(super) connects: u8,
     /// Milliseconds between the last PUBLISH that was sent once and its PUBACK.
     pub(super) round_trip: Option<u64>,
     pub(super) counters: Counters,
@@ -141,6 +143,7 @@ impl<'b> Session<'b> {
             last_received: Millis(0),
             qos0_sent: None,
             suspect: None,
+            connects: 0,
             round_trip: None,
             counters: Counters::default(),
             #[cfg(feature = "fault-injection")]
@@ -284,7 +287,13 @@ impl<'b> Session<'b> {
     }
 
     /// CONNACK said whether the server kept the session: decides what is sent again.
+    ///
+    /// A CONNACK that never arrived may have said that the session was lost, and the session that is present
+    /// now may be the one that it began: without subscriptions. After an unanswered CONNECT they are
+    /// therefore made again, which changes nothing for a server that still has them.
     pub(super) fn resume(&mut self, session_present: bool) {
+        let subscribed = session_present && self.connects < 2;
+        self.connects = 0;
         #[cfg(feature = "fault-injection")]
         if session_present && self.has(super::Fault::NoResendOnResume) {
             return;
@@ -307,7 +316,7 @@ impl<'b> Session<'b> {
                     self.set_dup(at, &entry, false);
                 }
                 (Kind::Subscribe, State::Sent | State::Resend, _) => entry.state = State::Resend,
-                (Kind::Subscribe, State::Granted, false) => {
+                (Kind::Subscribe, State::Granted, _) if !subscribed => {
                     entry.state = State::Queued;
                     entry.packet_id = 0;
                 }

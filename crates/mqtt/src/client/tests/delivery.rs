@@ -81,6 +81,34 @@ fn unacknowledged_packets_are_repeated_in_the_connection_in_3_1_1_only() {
 }
 
 #[test]
+fn a_session_that_may_have_begun_unheard_is_subscribed_again() {
+    for version in BOTH {
+        let mut story = Story::up(version);
+        story.subscribe(&["esp32/sub"]);
+        story.sent();
+        story.recv(&suback(1, &[1])).unwrap();
+        story.publish("42");
+        story.sent();
+
+        // The server lost the session, began a new one and said so, but its CONNACK never came.
+        story.session.connection_lost();
+        story.session.start(story.now).unwrap();
+        assert!(story.sent()[0].starts_with("CONNECT"));
+        story.reconnect(true);
+        assert_eq!(
+            story.sent(),
+            ["SUBSCRIBE 3 esp32/sub", "PUBLISH DUP 2 esp32/pub 42"]
+        );
+        story.recv(&suback(3, &[1])).unwrap();
+        story.recv(&puback(2, ReasonCode::SUCCESS)).unwrap();
+
+        // Once CONNACK has come, a session that is present is the one that was known.
+        story.reconnect(true);
+        assert_eq!(story.sent(), [""; 0]);
+    }
+}
+
+#[test]
 fn a_session_that_lives_is_resumed_and_one_that_was_lost_is_rebuilt() {
     for version in BOTH {
         for present in [true, false] {
