@@ -138,6 +138,9 @@ fn body(version: Version, packet: &Packet<'_>, writer: &mut Writer<'_>) -> Resul
 
 pub(crate) fn connect(connect: &Connect<'_>, writer: &mut Writer<'_>) -> Result<(), Fault> {
     let version = connect.version;
+    if version == Version::V5 && !version.is_v5() {
+        return Err(rule!("MQTT 5 is not in this build, see the feature `v5`"));
+    }
     // [MQTT-3.1.2-22]
     if !version.is_v5() && connect.password.is_some() && connect.user_name.is_none() {
         return Err(rule!("MQTT 3.1.1 has no password without a user name"));
@@ -380,4 +383,29 @@ fn auth(version: Version, auth: &Auth<'_>, writer: &mut Writer<'_>) -> Result<()
     }
     writer.u8(auth.reason_code.0);
     properties(version, Place::Auth, &auth.properties, writer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A build for small chips must not send half an MQTT 5 CONNECT.
+    #[test]
+    fn a_connect_of_a_version_that_was_left_out_is_refused_and_no_other() {
+        for version in [Version::V311, Version::V5] {
+            let connect = Packet::Connect(Connect {
+                version,
+                clean_start: true,
+                keep_alive: 60,
+                client_id: "esp32",
+                will: None,
+                user_name: None,
+                password: None,
+                properties: Properties::EMPTY,
+            });
+            let written = packet(version, &connect, &mut [0; 64]);
+            let left_out = version == Version::V5 && !cfg!(feature = "v5");
+            assert_eq!(written.is_err(), left_out, "{version:?}: {written:?}");
+        }
+    }
 }

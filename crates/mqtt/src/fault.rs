@@ -29,6 +29,7 @@ const TEXTS: &[&str] = &[
     "DUP with QoS 0",
     "MQTT 3.1.1 has no password without a user name",
     "MQTT 3.1.1 has no reason code here",
+    "MQTT 5 is not in this build, see the feature `v5`",
     "QoS",
     "SUBSCRIBE without a topic filter",
     "UNSUBSCRIBE without a topic filter",

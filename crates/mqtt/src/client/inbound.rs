@@ -389,7 +389,9 @@ fn message<'f>(publish: Publish<'f>) -> Result<Event<'f>, SessionError> {
     }
     if !topic::is_valid_name(publish.topic) {
         // [MQTT-3.3.2-2]
-        return Err(SessionError::Protocol(rule!("a topic name with a wildcard")));
+        return Err(SessionError::Protocol(rule!(
+            "a topic name with a wildcard"
+        )));
     }
     if publish.properties.number(0x23).is_some() {
         // CONNECT said no Topic Alias Maximum, so none is allowed [MQTT-3.3.2-9].
