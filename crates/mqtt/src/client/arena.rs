@@ -41,6 +41,8 @@ pub(super) enum State {
     Done,
     /// No longer wanted, but half written: the bytes must stay until the packet is whole.
     Withdrawn,
+    /// A SUBSCRIBE that the server closed the connection on: to be tried again later.
+    Aside,
 }
 
 /// A record's header.
@@ -121,7 +123,8 @@ impl Entry {
                 2 => State::Sent,
                 3 => State::Granted,
                 4 => State::Done,
-                _ => State::Withdrawn,
+                5 => State::Withdrawn,
+                _ => State::Aside,
             },
             awaited: state & AWAITED != 0,
         }
@@ -353,6 +356,7 @@ mod tests {
                 State::Granted,
                 State::Done,
                 State::Withdrawn,
+                State::Aside,
             ] {
                 for awaited in [false, true] {
                     let header = Entry {

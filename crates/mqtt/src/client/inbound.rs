@@ -182,6 +182,9 @@ impl Session<'_> {
     /// `B-54`), and is not sent again. Without this one forbidden message would keep the device from ever
     /// staying connected. Answers whether that happened.
     ///
+    /// A subscription that nobody waits for is tried again after [`Self::SET_ASIDE`], because a network that breaks
+    /// three times at the wrong moment looks the same, and a device must not stay deaf because of it.
+    ///
     /// Only in 3.1.1: MQTT 5 servers answer what they deny, and a close without a word is then
     /// the network's, which must cost no message.
     ///
@@ -191,7 +194,7 @@ impl Session<'_> {
             return false;
         }
         let found = self.oldest_unheard();
-        let Some((at, entry)) = found.filter(|(_, entry)| now.since(entry.sent_at) < SUSPICION)
+        let Some((at, mut entry)) = found.filter(|(_, entry)| now.since(entry.sent_at) < SUSPICION)
         else {
             self.suspect = None;
             return false;
@@ -210,11 +213,26 @@ impl Session<'_> {
         self.suspect = None;
         self.writing = None;
         self.counters.set_aside = self.counters.set_aside.saturating_add(1);
+        if entry.kind == Kind::Subscribe && !entry.awaited {
+            entry.state = State::Aside;
+            entry.packet_id = 0;
+            entry.sent_at = now;
+            self.arena.set(at, &entry);
+            return true;
+        }
         self.arena
             .codes_mut(at, &entry)
             .fill(ReasonCode::NOT_AUTHORIZED.0);
         self.complete(at, entry);
         true
+    }
+
+    /// It was set aside and is asked for again: one more silent close is enough.
+    pub(super) fn suspect_again(&mut self, entry: &Entry) {
+        self.suspect = Some(Suspect {
+            ticket: entry.ticket,
+            strikes: STRIKES.saturating_sub(1),
+        });
     }
 
     /// The record that has waited longest for its acknowledgement on this connection.

@@ -181,7 +181,7 @@ impl<'b> Session<'b> {
         match self.arena.by_ticket(ticket.0) {
             None => Some(&[]),
             Some((at, entry)) => match entry.state {
-                State::Granted | State::Done | State::Withdrawn => {
+                State::Granted | State::Done | State::Withdrawn | State::Aside => {
                     Some(self.arena.codes(at, &entry))
                 }
                 State::Queued | State::Resend | State::Sent => None,

@@ -48,9 +48,10 @@ impl Session<'_> {
                     Ping::Due => self.last_sent,
                     Ping::Sent { at } => at.after(self.ping_limit()),
                 };
-                Some(self.oldest_sent().map_or(keep_alive, |sent| {
-                    keep_alive.min(sent.after(self.ack_limit()))
-                }))
+                Some(
+                    self.next_due()
+                        .map_or(keep_alive, |due| keep_alive.min(due)),
+                )
             }
             Link::Down | Link::Closed => None,
         }
@@ -112,27 +113,40 @@ impl Session<'_> {
         }
     }
 
-    fn oldest_sent(&self) -> Option<Millis> {
-        let mut oldest: Option<Millis> = None;
+    /// When this record needs attention without anything else happening.
+    fn due(&self, entry: &Entry) -> Option<Millis> {
+        match entry.state {
+            State::Sent => Some(entry.sent_at.after(self.ack_limit())),
+            State::Aside => Some(entry.sent_at.after(Self::SET_ASIDE)),
+            _ => None,
+        }
+    }
+
+    fn next_due(&self) -> Option<Millis> {
+        let mut next: Option<Millis> = None;
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
-            if entry.state == State::Sent {
-                oldest = Some(oldest.map_or(entry.sent_at, |sent| sent.min(entry.sent_at)));
+            if let Some(due) = self.due(&entry) {
+                next = Some(next.map_or(due, |other| other.min(due)));
             }
             at = self.arena.after(at, &entry);
         }
-        oldest
+        next
     }
 
     fn repeat_overdue(&mut self, now: Millis) -> Result<(), SessionError> {
-        let limit = self.ack_limit();
         let mut at = self.arena.first();
-        while let Some(entry) = self.arena.entry(at) {
-            if entry.state == State::Sent && now >= entry.sent_at.after(limit) {
-                if self.options.version.is_v5() {
+        while let Some(mut entry) = self.arena.entry(at) {
+            if self.due(&entry).is_some_and(|due| now >= due) {
+                if entry.state == State::Aside {
+                    entry.state = State::Queued;
+                    self.arena.set(at, &entry);
+                    self.suspect_again(&entry);
+                } else if self.options.version.is_v5() {
                     return Err(SessionError::AckTimeout);
+                } else {
+                    self.repeat(at, entry);
                 }
-                self.repeat(at, entry);
             }
             at = self.arena.after(at, &entry);
         }

@@ -119,6 +119,9 @@ impl<'b> Session<'b> {
     /// only a new connection allows a repetition there `[MQTT-4.4.0-1]`.
     pub const ACK_LIMIT: u64 = 60_000;
 
+    /// How long a subscription stays set aside, in milliseconds.
+    pub const SET_ASIDE: u64 = 600_000;
+
     /// A session that has never been connected.
     ///
     /// `arena` is all the memory it will use for packets. `receive_capacity` is the length of the

@@ -259,6 +259,48 @@ fn what_the_server_closes_on_three_times_is_set_aside_b53_b54() {
 }
 
 #[test]
+fn a_subscription_that_nobody_waits_for_is_set_aside_and_tried_again() {
+    let mut story = Story::up(Version::V311);
+    let declared = story.subscribe(&["esp32/sub"]);
+    story.session.forget(declared);
+    let strike = |story: &mut Story, expected| {
+        story.now = story.now.after(10);
+        assert_eq!(story.session.closed_silently(story.now), expected);
+        story.reconnect(true);
+    };
+    for round in 1..=3 {
+        assert_eq!(story.sent(), ["SUBSCRIBE 1 esp32/sub"]);
+        strike(&mut story, round == 3);
+    }
+    assert_eq!(story.sent(), [""; 0], "the rest can go on");
+    assert!(story.session.is_idle());
+
+    // Ten minutes later, over keep-alives: asked once more, and one close is enough now.
+    let wait = |story: &mut Story| {
+        let until = story.now.after(Session::SET_ASIDE);
+        loop {
+            story.now = story.session.poll_timeout().unwrap();
+            story.session.handle_timeout(story.now).unwrap();
+            let sent = story.sent();
+            if sent != ["PingReq"] {
+                assert_eq!(story.now, until);
+                return sent;
+            }
+            story.recv(&Packet::PingResp).unwrap();
+        }
+    };
+    assert_eq!(wait(&mut story), ["SUBSCRIBE 2 esp32/sub"]);
+    strike(&mut story, true);
+    assert_eq!(story.sent(), [""; 0]);
+
+    // The policy was corrected, or it was the network all the time.
+    assert_eq!(wait(&mut story), ["SUBSCRIBE 3 esp32/sub"]);
+    assert_eq!(story.recv(&suback(3, &[1])).unwrap(), "Subscribed [1]");
+    story.reconnect(true);
+    assert_eq!(story.sent(), [""; 0]);
+}
+
+#[test]
 fn mqtt_5_says_what_it_denies_so_a_bad_network_costs_no_message_b53() {
     let mut story = Story::up(Version::V5);
     let message = story.publish("x");
