@@ -179,6 +179,13 @@ impl Ledger {
         number
     }
 
+    /// This one must come to the application, whatever the server thinks.
+    pub fn promise(&self, number: Number) {
+        if let Some(message) = self.0.borrow_mut().down.get_mut(&number) {
+            message.promised = true;
+        }
+    }
+
     /// The server's promise to get these messages through is void: it forgot the session, or crashed.
     pub fn release_promises(&self) {
         for message in self.0.borrow_mut().down.values_mut() {

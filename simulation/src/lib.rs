@@ -7,6 +7,7 @@
 //! than life. The tests in `tests/` are its purpose.
 
 mod clock;
+mod diary;
 pub mod ledger;
 pub mod life;
 mod lives;
@@ -15,11 +16,14 @@ pub mod plan;
 mod random;
 pub mod referee;
 pub mod server;
+pub mod world;
 
 pub use clock::{Clock, Sleep};
+pub use diary::Diary;
 pub use ledger::Ledger;
 pub use life::{Report, live};
 pub use lives::{SEED, judge, lives};
 pub use plan::Plan;
 pub use random::Random;
 pub use referee::Referee;
+pub use world::World;

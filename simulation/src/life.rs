@@ -1,14 +1,11 @@
 //! One life: the device library with an application, beside a network and a server, from a [`Plan`].
 //!
-//! The device, driver and application together, is one future. Everything else is moved by the loop in [`World`]:
-//! poll the device until it waits, then jump to the next thing that happens.
+//! Three kinds of tasks make the application: publishers, a reader, and the end, which waits until everything has had its
+//! time and then asks whether the promises were kept.
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::cell::Cell;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::Poll;
 
 use thingwire_device::future::{Either, join, select};
 use thingwire_device::{
@@ -19,17 +16,12 @@ use crate::ledger::{Asked, Told, Totals};
 use crate::network::Network;
 use crate::plan::{Act, Part, Plan};
 use crate::referee::number_of;
-use crate::server::{FORBIDDEN, Gate, Genuine, Model, Server};
-use crate::{Clock, Ledger, Random};
+use crate::server::FORBIDDEN;
+use crate::world::{Script, World};
+use crate::{Clock, Diary, Ledger, Random};
 
 /// What the server publishes to and the device subscribes to.
 const DOWN: &str = "down/all";
-
-/// Polls without time passing that are too many.
-const BUSY: u32 = 100_000;
-
-/// Steps of the loop within a simulated minute that are too many.
-const HECTIC: u32 = 10_000;
 
 /// An attempt may take this long, in milliseconds: opening (15 s), a write that hangs (20 s), CONNACK (5 s), closing (1 s).
 const LONGEST_ATTEMPT: u64 = 41_000;
@@ -53,25 +45,12 @@ pub struct Report {
     pub lived: u64,
 }
 
-/// Lines about a life, the last ones of them.
-pub type Diary = RefCell<VecDeque<String>>;
-
-/// Lines that are kept.
-const PAGES: usize = 60;
-
 /// Lives the plan.
 ///
 /// # Errors
 /// The property that did not hold.
-pub fn live(plan: &Plan, diary: Option<&Diary>) -> Result<Report, String> {
-    let clock = Clock::new(plan.seed ^ 0xC10C);
-    let network = Network::new(&clock, plan.seed ^ 0x0E7);
-    let ledger = Ledger::default();
-    let server: Box<dyn Server> = match plan.part {
-        Part::Genuine => Box::new(Genuine::new(&clock, &ledger, plan.seed)),
-        Part::Model => Box::new(Model::new(&clock, &ledger, plan.seed)),
-    };
-    let gate = Gate::new(&clock, &network, &ledger, server);
+pub fn live(plan: &Plan, diary: &Diary) -> Result<Report, String> {
+    let mut world = World::new(plan.seed, plan.part, diary);
     let mut memory = [
         vec![0; 512],
         vec![0; plan.session],
@@ -96,30 +75,31 @@ pub fn live(plan: &Plan, diary: Option<&Diary>) -> Result<Report, String> {
     }
     let life = Life {
         plan,
-        clock: clock.clone(),
-        network: network.clone(),
-        ledger: ledger.clone(),
+        clock: world.clock.clone(),
+        network: world.network.clone(),
+        ledger: world.ledger.clone(),
         client: &client,
-        diary,
+        diary: diary.clone(),
         phase: Cell::new(Phase::Asleep),
         last_connected: Cell::new(0),
         connects: Cell::new(0),
         refusals: Cell::new(0),
     };
-    World {
+    let mut fate = Fate {
         life: &life,
-        gate,
         acts: plan.acts.iter(),
-    }
-    .run(life.everything())?;
+    };
+    world.run(&mut fate, life.everything())??;
     let statistics = client.statistics();
     let counted = statistics.session.set_aside + statistics.session.undeliverable;
-    let totals = ledger.close(life.refusals.get() + u64::from(counted))?;
+    let totals = world
+        .ledger
+        .close(life.refusals.get() + u64::from(counted))?;
     Ok(Report {
         totals,
-        attempts: network.attempts(),
+        attempts: world.network.attempts(),
         connects: life.connects.get(),
-        lived: clock.millis(),
+        lived: world.clock.millis(),
     })
 }
 
@@ -143,7 +123,7 @@ struct Life<'c, 'b> {
     network: Network,
     ledger: Ledger,
     client: &'c Client<'b>,
-    diary: Option<&'c Diary>,
+    diary: Diary,
     phase: Cell<Phase>,
     last_connected: Cell<u64>,
     connects: Cell<u64>,
@@ -153,13 +133,7 @@ struct Life<'c, 'b> {
 
 impl Life<'_, '_> {
     fn note(&self, line: impl FnOnce() -> String) {
-        if let Some(diary) = self.diary {
-            let mut diary = diary.borrow_mut();
-            if diary.len() >= PAGES {
-                diary.pop_front();
-            }
-            diary.push_back(format!("{:>10} ms  {}", self.clock.millis(), line()));
-        }
+        self.diary.note(self.clock.millis(), line);
     }
 
     /// Driver and application.
@@ -170,17 +144,24 @@ impl Life<'_, '_> {
         });
         let application = async {
             let tasks = all(publishers.collect());
-            match select(tasks, self.clock.sleep(self.plan.length + self.settling())).await {
+            match select(
+                tasks,
+                self.clock.sleep(self.plan.length + self.plan.settling()),
+            )
+            .await
+            {
                 Either::First(()) => {}
                 Either::Second(()) => return Err("a publish never came back".to_owned()),
             }
-            let rest = (self.plan.length + self.settling()).saturating_sub(self.clock.millis());
+            let rest =
+                (self.plan.length + self.plan.settling()).saturating_sub(self.clock.millis());
             match select(self.client.idle(), self.clock.sleep(rest)).await {
                 Either::First(()) => {}
                 Either::Second(()) => return Err("the client never became idle".to_owned()),
             }
             // What the server still has for us.
-            let rest = (self.plan.length + self.settling()).saturating_sub(self.clock.millis());
+            let rest =
+                (self.plan.length + self.plan.settling()).saturating_sub(self.clock.millis());
             self.clock.sleep(rest + 60_000).await;
             if !self.client.is_connected() {
                 return Err("the client is not connected after a long calm".to_owned());
@@ -201,12 +182,6 @@ impl Life<'_, '_> {
             Either::First(()) => Ok(()),
             Either::Second(()) => Err("the client did not stop".into()),
         }
-    }
-
-    /// Time for what was accepted to be delivered when all is calm again. In MQTT 5 a PUBACK that never came is
-    /// noticed after a minute, and a session buffer may hold many messages, five at a time.
-    fn settling(&self) -> u64 {
-        self.plan.patience() + 600_000
     }
 
     async fn drive(&self) {
@@ -385,6 +360,43 @@ impl Life<'_, '_> {
         self.ledger.told(self.clock.millis(), number, told);
     }
 
+    fn act(&self, act: &Act, world: &mut World) -> Result<(), String> {
+        if !matches!(act, Act::Send(_)) {
+            self.note(|| format!("-- {act:?}"));
+        }
+        match act {
+            Act::Weather(weather) => world.network.set_weather(*weather),
+            Act::Break(how) => world.network.break_all(*how),
+            Act::Mood(mood) => world.gate.server.set_mood(*mood),
+            Act::Restart { forgets } => {
+                world.gate.restart(*forgets);
+            }
+            Act::Send(fill) => {
+                world.gate.send(DOWN, *fill);
+            }
+            Act::Probe => {
+                let number = world.gate.send(DOWN, 0);
+                self.ledger.promise(number);
+            }
+            Act::CalmEnds { since } => {
+                let now = self.clock.millis();
+                let calm = now - since;
+                let patience = self.plan.patience();
+                let driven = matches!(
+                    self.phase.get(),
+                    Phase::Waiting { .. } | Phase::Attempting { .. }
+                );
+                let connected = now - self.last_connected.get();
+                if calm > patience && driven && connected > LONGEST_ATTEMPT + LONGEST_WAIT {
+                    return Err(format!(
+                        "calm for {calm} ms and not connected for {connected} ms"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// What must hold at every moment.
     fn check(&self) -> Result<(), String> {
         if let Some(violation) = self.ledger.violation() {
@@ -405,102 +417,28 @@ impl Life<'_, '_> {
     }
 }
 
-/// Everything, and the loop that moves it.
-struct World<'l, 'c, 'b, A> {
+/// What happens to a life besides itself: its acts, and a look after each step.
+struct Fate<'l, 'c, 'b> {
     life: &'l Life<'c, 'b>,
-    gate: Gate,
-    acts: A,
+    acts: std::slice::Iter<'l, (u64, Act)>,
 }
 
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
-impl<'a, A: Iterator<Item = &'a (u64, Act)> + Clone> World<'_, '_, '_, A> {
-    fn run(mut self, device: impl Future<Output = Result<(), String>>) -> Result<(), String> {
-        let flag = Arc::new(Flag(AtomicBool::new(true)));
-        let waker = Waker::from(Arc::clone(&flag));
-        let mut context = Context::from_waker(&waker);
-        let mut device = pin!(device);
-        let mut idle_polls = 0;
-        let (mut steps, mut minute) = (0, 0);
-        let clock = &self.life.clock;
-        loop {
-            while flag.0.swap(false, Ordering::Relaxed) {
-                if let Poll::Ready(done) = device.as_mut().poll(&mut context) {
-                    return done;
-                }
-                idle_polls += 1;
-                if idle_polls > BUSY {
-                    return Err("busy without end".into());
-                }
-            }
-            self.life.check()?;
-            let act = self.acts.clone().next().map(|(at, _)| *at);
-            let next = [
-                clock.next(),
-                self.life.network.next(),
-                self.gate.next(),
-                act,
-            ];
-            let Some(next) = next.into_iter().flatten().min() else {
-                return Err("everybody waits for ever".into());
-            };
-            if next > clock.millis() {
-                idle_polls = 0;
-            }
-            idle_polls += 1;
-            clock.advance(next);
-            while let Some((_, act)) = self.acts.clone().next().filter(|(at, _)| *at <= next) {
-                self.acts.next();
-                self.act(act)?;
-            }
-            self.gate.step();
-            steps += 1;
-            if clock.millis() / 60_000 != minute {
-                (steps, minute) = (0, clock.millis() / 60_000);
-            }
-            if idle_polls > BUSY || steps > HECTIC {
-                let links = self.life.network.links();
-                return Err(format!("busy without end, {links} connections"));
-            }
-        }
+impl Script for Fate<'_, '_, '_> {
+    fn next(&self) -> Option<u64> {
+        self.acts.as_slice().first().map(|(at, _)| *at)
     }
 
-    fn act(&mut self, act: &Act) -> Result<(), String> {
-        let life = self.life;
-        if !matches!(act, Act::Send(_)) {
-            life.note(|| format!("-- {act:?}"));
-        }
-        match act {
-            Act::Weather(weather) => life.network.set_weather(*weather),
-            Act::Break(how) => life.network.break_all(*how),
-            Act::Mood(mood) => self.gate.server.set_mood(*mood),
-            Act::Restart { forgets } => {
-                self.gate.restart(*forgets);
-            }
-            Act::Send(fill) => self.gate.send(DOWN, *fill),
-            Act::CalmEnds { since } => {
-                let now = life.clock.millis();
-                let calm = now - since;
-                let patience = life.plan.patience();
-                let driven = matches!(
-                    life.phase.get(),
-                    Phase::Waiting { .. } | Phase::Attempting { .. }
-                );
-                let connected = now - life.last_connected.get();
-                if calm > patience && driven && connected > LONGEST_ATTEMPT + LONGEST_WAIT {
-                    return Err(format!(
-                        "calm for {calm} ms and not connected for {connected} ms"
-                    ));
-                }
-            }
+    fn due(&mut self, world: &mut World) -> Result<(), String> {
+        let now = world.clock.millis();
+        while let Some((_, act)) = self.acts.as_slice().first().filter(|(at, _)| *at <= now) {
+            self.acts.next();
+            self.life.act(act, world)?;
         }
         Ok(())
+    }
+
+    fn check(&self) -> Result<(), String> {
+        self.life.check()
     }
 }
 

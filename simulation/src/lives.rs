@@ -3,7 +3,8 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::life::{Diary, Report, live};
+use crate::Diary;
+use crate::life::{Report, live};
 use crate::plan::Plan;
 
 /// The environment variable that replays one seed: `THINGWIRE_SEED=7 cargo test -p thingwire-simulation replay -- --nocapture`.
@@ -14,13 +15,13 @@ pub const SEED: &str = "THINGWIRE_SEED";
 /// # Errors
 /// What did not hold, and the last lines of the life's diary.
 pub fn judge(plan: &Plan) -> Result<Report, String> {
-    let quiet = catch_unwind(AssertUnwindSafe(|| live(plan, None)));
+    let quiet = catch_unwind(AssertUnwindSafe(|| live(plan, &Diary::default())));
     if let Ok(Ok(report)) = quiet {
         return Ok(report);
     }
     // The same again, written down.
-    let diary = Diary::default();
-    let told = catch_unwind(AssertUnwindSafe(|| live(plan, Some(&diary))));
+    let diary = Diary::open();
+    let told = catch_unwind(AssertUnwindSafe(|| live(plan, &diary)));
     let what = match told {
         Ok(Ok(_)) => {
             "it failed once and not again: something is not decided by the seed".to_owned()
@@ -34,13 +35,12 @@ pub fn judge(plan: &Plan) -> Result<Report, String> {
             format!("panic: {}", text.unwrap_or_default())
         }
     };
-    let lines: Vec<_> = diary.take().into_iter().collect();
     Err(format!(
         "seed {}, {:?}, {:?}: {what}\n{}",
         plan.seed,
         plan.version,
         plan.part,
-        lines.join("\n")
+        diary.last_lines()
     ))
 }
 

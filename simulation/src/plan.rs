@@ -35,6 +35,8 @@ pub enum Act {
     },
     /// The server has a message of so many bytes more than its number.
     Send(usize),
+    /// The server has a message, and all has been calm for so long that the device must get it.
+    Probe,
     /// It has been calm since then.
     CalmEnds {
         /// When the calm began.
@@ -113,6 +115,14 @@ impl Plan {
         u64::from(self.keep_alive) * 1_500 + 20_000 + 1_000 + 32_000 + 15_000 + 32_000 + 15_000
     }
 
+    /// Time for everything to be in order when all is calm again, in milliseconds: a subscription that was set aside is
+    /// tried again after ten minutes and may be set aside once more; in MQTT 5 a PUBACK that never came is noticed
+    /// after a minute, and a session buffer may hold many messages, five at a time.
+    #[must_use]
+    pub fn settling(&self) -> u64 {
+        self.patience() + 2 * 600_000 + 300_000
+    }
+
     fn schedule(&mut self, random: &mut Random) {
         let mut now = 0;
         while now < self.length {
@@ -138,6 +148,7 @@ impl Plan {
                 self.acts.push((at, Act::Send(fill)));
             }
         }
+        self.acts.push((self.length + self.settling(), Act::Probe));
         self.acts.sort_by_key(|(at, _)| *at);
     }
 

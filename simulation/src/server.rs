@@ -7,10 +7,12 @@ mod model;
 use std::collections::BTreeMap;
 
 use thingwire_device::Version;
-use thingwire_mqtt::{DecodeError, Packet, split};
+use thingwire_mqtt::{DecodeError, Packet, PacketId, split};
 
+use crate::ledger::Number;
 use crate::network::{Arrival, LinkId, Network};
-use crate::{Clock, Ledger, Referee};
+use crate::referee::number_of;
+use crate::{Clock, Diary, Ledger, Referee};
 
 pub use genuine::Genuine;
 pub use model::{FORBIDDEN, Model, Mood, Refusal};
@@ -55,6 +57,11 @@ pub trait Server {
     /// Publishes a message with QoS 1.
     fn send(&mut self, topic: &str, payload: &[u8]);
 
+    /// Whether the device's session has a subscription of exactly this topic, if it can tell.
+    fn is_subscribed(&self, _topic: &str) -> Option<bool> {
+        None
+    }
+
     /// It goes down, and up again without connections.
     fn restart(&mut self, forgets: bool);
 
@@ -79,19 +86,27 @@ pub struct Gate {
     referee: Referee,
     /// The server itself.
     pub server: Box<dyn Server>,
+    diary: Diary,
     lines: BTreeMap<LinkId, Line>,
 }
 
 impl Gate {
     /// A server with its referee.
     #[must_use]
-    pub fn new(clock: &Clock, network: &Network, ledger: &Ledger, server: Box<dyn Server>) -> Self {
+    pub fn new(
+        clock: &Clock,
+        network: &Network,
+        ledger: &Ledger,
+        server: Box<dyn Server>,
+        diary: &Diary,
+    ) -> Self {
         Self {
             clock: clock.clone(),
             network: network.clone(),
             ledger: ledger.clone(),
             referee: Referee::new(ledger),
             server,
+            diary: diary.clone(),
             lines: BTreeMap::new(),
         }
     }
@@ -146,12 +161,15 @@ impl Gate {
     }
 
     /// Publishes a message of `8 + fill` bytes for the device. It is a promise when the device has the subscription.
-    pub fn send(&mut self, topic: &str, fill: usize) {
-        let number = self.ledger.send(self.referee.is_subscribed(topic));
+    pub fn send(&mut self, topic: &str, fill: usize) -> Number {
+        let told = self.server.is_subscribed(topic);
+        let promised = self.referee.is_subscribed(topic) && told.unwrap_or(true);
+        let number = self.ledger.send(promised);
         let mut payload = number.to_le_bytes().to_vec();
         payload.resize(payload.len() + fill, b'.');
         self.server.send(topic, &payload);
         self.flush();
+        number
     }
 
     /// See [`Server::restart`].
@@ -196,6 +214,9 @@ impl Gate {
                     }
                     line.bytes = bytes[len..].to_vec();
                     let written = line.written;
+                    self.diary.note(self.clock.millis(), || {
+                        format!("link {link} > {}", brief(&packet))
+                    });
                     self.referee.up(link, &packet, len, written);
                     self.server.packets(link, &[packet]);
                 }
@@ -219,12 +240,17 @@ impl Gate {
                 Output::Write(bytes) => {
                     if let Some(line) = self.lines.get(&link) {
                         if let Some(version) = line.version {
+                            self.diary.note(self.clock.millis(), || {
+                                format!("link {link} < {}", brief_all(version, &bytes))
+                            });
                             self.referee.down(link, version, &bytes);
                         }
                         self.network.write(link, &bytes);
                     }
                 }
                 Output::Close => {
+                    self.diary
+                        .note(self.clock.millis(), || format!("link {link} is closed"));
                     self.lines.remove(&link);
                     self.referee.ended(link);
                     self.network.close(link);
@@ -232,4 +258,39 @@ impl Gate {
             }
         }
     }
+}
+
+/// A packet in a few words.
+fn brief(packet: &Packet<'_>) -> String {
+    let kind = packet.packet_type();
+    match packet {
+        Packet::ConnAck(connack) => format!(
+            "{kind:?} {:#x} present={}",
+            connack.reason_code.0, connack.session_present
+        ),
+        Packet::Publish(publish) => format!(
+            "{kind:?} {} message {}{}",
+            publish.packet_id.map_or(0, PacketId::get),
+            number_of(publish.payload).unwrap_or_default(),
+            if publish.dup { " DUP" } else { "" }
+        ),
+        Packet::PubAck(ack) => format!("{kind:?} {} {:#x}", ack.packet_id.get(), ack.reason_code.0),
+        Packet::Subscribe(subscribe) => format!("{kind:?} {}", subscribe.packet_id.get()),
+        Packet::SubAck(ack) => format!("{kind:?} {} {:x?}", ack.packet_id.get(), ack.reason_codes),
+        _ => format!("{kind:?}"),
+    }
+}
+
+fn brief_all(version: Version, mut bytes: &[u8]) -> String {
+    let mut lines = Vec::new();
+    while let Ok(Some((frame, len))) = split(bytes, usize::MAX) {
+        lines.push(
+            Packet::decode(version, &frame).map_or("nonsense".into(), |packet| brief(&packet)),
+        );
+        bytes = &bytes[len..];
+    }
+    if !bytes.is_empty() {
+        lines.push(format!("{} bytes", bytes.len()));
+    }
+    lines.join(", ")
 }

@@ -204,7 +204,9 @@ impl Model {
             && !connect.clean_start
             && !self.random.chance(self.mood.forgets);
         if !present {
+            // Whether the CONNACK that says so arrives or not.
             self.session = Session::default();
+            self.ledger.release_promises();
         }
         self.session.exists = true;
         self.session.version = Some(connect.version);
@@ -520,6 +522,10 @@ impl Server for Model {
                 .push_back((topic.to_owned(), payload.to_vec()));
             self.pump();
         }
+    }
+
+    fn is_subscribed(&self, topic: &str) -> Option<bool> {
+        Some(self.session.filters.contains(topic))
     }
 
     fn restart(&mut self, forgets: bool) {
