@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::rc::Rc;
 
+use crate::referee::number_of;
+
 /// Names a message for the whole life.
 pub type Number = u64;
 
@@ -66,6 +68,8 @@ struct Inner {
     up: BTreeMap<Number, Upward>,
     down: BTreeMap<Number, Downward>,
     next: Number,
+    /// Topic and payload of what the server passed on, when it is to be remembered.
+    passed_on: Option<Vec<(String, Vec<u8>)>>,
     violation: Option<String>,
 }
 
@@ -157,10 +161,35 @@ impl Ledger {
     }
 
     /// The server passed a message on.
-    pub fn routed(&self, number: Number) {
-        if let Some(message) = self.0.borrow_mut().up.get_mut(&number) {
+    pub fn routed(&self, topic: &str, payload: &[u8]) {
+        let mut inner = self.0.borrow_mut();
+        if let Some(passed_on) = &mut inner.passed_on {
+            passed_on.push((topic.to_owned(), payload.to_vec()));
+        }
+        if let Some(message) = number_of(payload).and_then(|number| inner.up.get_mut(&number)) {
             message.routed += 1;
         }
+    }
+
+    /// Has [`passed_on`](Self::passed_on) filled.
+    pub fn remember(&self) {
+        self.0.borrow_mut().passed_on = Some(Vec::new());
+    }
+
+    /// Topic and payload of what the server passed on.
+    #[must_use]
+    pub fn passed_on(&self) -> Vec<(String, Vec<u8>)> {
+        self.0.borrow().passed_on.clone().unwrap_or_default()
+    }
+
+    /// What was told of a message, and how often the server passed it on.
+    #[must_use]
+    pub fn became(&self, number: Number) -> (Told, u32) {
+        let inner = self.0.borrow();
+        let message = inner.up.get(&number);
+        message.map_or((Told::Nothing, 0), |message| {
+            (message.told.clone(), message.routed)
+        })
     }
 
     /// A message that the server has for the device.

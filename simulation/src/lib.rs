@@ -16,6 +16,7 @@ pub mod plan;
 mod random;
 pub mod referee;
 pub mod server;
+pub mod story;
 pub mod world;
 
 pub use clock::{Clock, Sleep};

@@ -180,6 +180,8 @@ struct Inner {
     opened: VecDeque<LinkId>,
     next_link: LinkId,
     attempts: u64,
+    /// What was said on the first connection, from and to the device, before any damage.
+    recorded: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Network {
@@ -195,6 +197,7 @@ impl Network {
             opened: VecDeque::new(),
             next_link: 1,
             attempts: 0,
+            recorded: None,
         })))
     }
 
@@ -206,6 +209,17 @@ impl Network {
     /// Decides what will become of the next connection that has no plan yet.
     pub fn plan_next(&self, plan: LinkPlan) {
         self.0.borrow_mut().plans.push_back(plan);
+    }
+
+    /// Keeps what is said on the first connection.
+    pub fn record_first(&self) {
+        self.0.borrow_mut().recorded = Some(Default::default());
+    }
+
+    /// What was said on the first connection, from and to the device, before any damage.
+    #[must_use]
+    pub fn recorded(&self) -> (Vec<u8>, Vec<u8>) {
+        self.0.borrow().recorded.clone().unwrap_or_default()
     }
 
     /// How often the device tried to open a connection.
@@ -273,6 +287,9 @@ impl Network {
         let mut inner = self.0.borrow_mut();
         let now = inner.clock.millis();
         let latency = inner.latency();
+        if let (1, Some((_, down))) = (id, &mut inner.recorded) {
+            down.extend(bytes);
+        }
         if let Some(link) = inner.links.get_mut(&id)
             && !link.silent
             && !link.device_gone
@@ -516,7 +533,10 @@ impl Write for DeviceEnd {
             let mut inner = self.network.0.borrow_mut();
             let now = inner.clock.millis();
             let latency = inner.latency();
-            let link = inner.links.get_mut(&self.id).ok_or(Broken)?;
+            let Inner {
+                links, recorded, ..
+            } = &mut *inner;
+            let link = links.get_mut(&self.id).ok_or(Broken)?;
             if link.broken || link.finished {
                 return Poll::Ready(Err(Broken));
             }
@@ -524,6 +544,9 @@ impl Write for DeviceEnd {
             if count == 0 {
                 link.up.waker = Some(context.waker().clone());
                 return Poll::Pending;
+            }
+            if let (1, Some((up, _))) = (self.id, recorded) {
+                up.extend(&buf[..count]);
             }
             if link.silent {
                 link.swallowed += count;

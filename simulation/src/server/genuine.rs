@@ -19,7 +19,6 @@ use thingwire_store::Write;
 
 use super::{Mood, Output, Server};
 use crate::network::LinkId;
-use crate::referee::number_of;
 use crate::{Clock, Ledger, Random};
 
 /// What the witness subscribes to: everything the device publishes.
@@ -181,9 +180,7 @@ impl Genuine {
         let mut rest = &bytes[..];
         while let Ok(Some((frame, len))) = split(rest, usize::MAX) {
             if let Ok(Packet::Publish(publish)) = Packet::decode(Version::V311, &frame) {
-                if let Some(number) = number_of(publish.payload) {
-                    self.ledger.routed(number);
-                }
+                self.ledger.routed(publish.topic, publish.payload);
                 if let Some(packet_id) = publish.packet_id {
                     let (reason_code, properties) = (ReasonCode::SUCCESS, Properties::EMPTY);
                     let ack = Packet::PubAck(Ack {

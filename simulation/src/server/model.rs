@@ -12,7 +12,6 @@ use thingwire_mqtt::{
 
 use super::{Output, Server};
 use crate::network::LinkId;
-use crate::referee::number_of;
 use crate::{Clock, Ledger, Random};
 
 /// The model's policy denies the topics below this.
@@ -295,10 +294,8 @@ impl Model {
             // B-53
             return self.close(link);
         }
-        if denied.is_none()
-            && let Some(number) = number_of(publish.payload)
-        {
-            self.ledger.routed(number);
+        if denied.is_none() {
+            self.ledger.routed(&topic, publish.payload);
         }
         if let Some(packet_id) = publish.packet_id {
             let ack = Packet::PubAck(Ack {
