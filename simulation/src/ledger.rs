@@ -14,6 +14,9 @@ use crate::referee::number_of;
 /// Names a message for the whole life.
 pub type Number = u64;
 
+/// The numbers of the server's messages begin behind this.
+const FIRST_DOWN: Number = 1 << 32;
+
 /// How the device was asked to publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
@@ -68,6 +71,8 @@ struct Inner {
     up: BTreeMap<Number, Upward>,
     down: BTreeMap<Number, Downward>,
     next: Number,
+    /// The server's messages have numbers of their own, so that one side's do not depend on the other's.
+    next_down: Number,
     /// Topic and payload of what the server passed on, when it is to be remembered.
     passed_on: Option<Vec<(String, Vec<u8>)>>,
     violation: Option<String>,
@@ -195,8 +200,8 @@ impl Ledger {
     /// A message that the server has for the device.
     pub fn send(&self, promised: bool) -> Number {
         let mut inner = self.0.borrow_mut();
-        inner.next += 1;
-        let number = inner.next;
+        inner.next_down += 1;
+        let number = FIRST_DOWN + inner.next_down;
         inner.down.insert(
             number,
             Downward {

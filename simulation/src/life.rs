@@ -206,6 +206,9 @@ impl Life<'_, '_> {
                 }
                 Either::Second(()) => self.note(|| "the driver is dropped".into()),
             }
+            if matches!(self.phase.get(), Phase::Connected) {
+                self.last_connected.set(self.clock.millis());
+            }
             self.phase.set(Phase::Asleep);
             self.clock.sleep(random.between(0, 5_000)).await;
         }

@@ -1,7 +1,7 @@
 //! A short scripted session that uses every packet once, to be cut or damaged at each of its bytes.
 //!
-//! Connect, subscribe, publish with QoS 1 and QoS 0, receive with QoS 1, be silent until PINGREQ, publish twice at once.
-//! After that all is calm for long enough that every promise can be kept, a last message each way proves that the device lives
+//! Connect, subscribe, publish with QoS 1 and QoS 0, receive with QoS 1, be silent until PINGREQ, publish twice at once, be
+//! silent again, lose the connection. After that all is calm for long enough that every promise can be kept, a last message each way proves that the device lives
 //! on, and it is stopped.
 
 use std::cell::{Cell, RefCell};
@@ -11,7 +11,7 @@ use thingwire_device::future::{Either, select};
 use thingwire_device::{Buffers, Client, Config, Event, Outgoing, QoS, SubscribeFilter, Version};
 
 use crate::ledger::{Asked, Told};
-use crate::network::{LinkPlan, Weather};
+use crate::network::{Break, LinkPlan, Weather};
 use crate::plan::Part;
 use crate::referee::number_of;
 use crate::world::{Script, World};
@@ -56,19 +56,30 @@ pub struct Outcome {
     pub spoken: (Vec<u8>, Vec<u8>),
 }
 
+/// When the connection is reset, so that the last words are not on the one that was cut or damaged.
+const BREAK_AT: u64 = 120_000;
+
 struct Sends {
     at: Vec<u64>,
+    breaks: Option<u64>,
     heard: Ledger,
     strict: bool,
 }
 
 impl Script for Sends {
     fn next(&self) -> Option<u64> {
-        self.at.first().copied()
+        [self.at.first().copied(), self.breaks]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn due(&mut self, world: &mut World) -> Result<(), String> {
-        while self.next().is_some_and(|at| at <= world.clock.millis()) {
+        let now = world.clock.millis();
+        if self.breaks.take_if(|at| *at <= now).is_some() {
+            world.network.break_all(Break::Reset);
+        }
+        while self.at.first().is_some_and(|at| *at <= now) {
             self.at.remove(0);
             let number = world.gate.send(DOWN, 0);
             // The last one must come, whatever happened before.
@@ -189,6 +200,7 @@ pub fn tell(
     };
     let mut script = Sends {
         at: vec![SEND_AT, LAST_WORDS_AT],
+        breaks: Some(BREAK_AT),
         heard: ledger.clone(),
         strict: !damaged,
     };

@@ -10,7 +10,7 @@ use thingwire_simulation::story::tell;
 /// Answers how many cuts there were.
 fn cut_everywhere(version: Version, part: Part) -> usize {
     let whole = tell(version, part, LinkPlan::default(), &Diary::default()).expect("a whole story");
-    assert_eq!(whole.connects, 1);
+    assert_eq!(whole.connects, 2);
     let (up, down) = whole.bytes;
     let ups = (0..=up).map(|cut| (Some(cut), None));
     let downs = (0..=down).map(|cut| (None, Some(cut)));
