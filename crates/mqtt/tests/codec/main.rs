@@ -1,10 +1,11 @@
 //! The codec as a caller sees it: bytes in, packets out, and back.
 //!
 //! `samples` is the table of packets that all tests here start from; `packets` checks it both ways,
-//! `refusals` what is not accepted, `hostile` random and damaged bytes, `differential` another
-//! implementation.
+//! `refusals` what is not accepted, `hostile` random and damaged bytes, `differential` and
+//! `differential_rumqttc` two other implementations.
 
 mod differential;
+mod differential_rumqttc;
 mod hostile;
 mod packets;
 mod random;
