@@ -31,6 +31,8 @@ const GRACE: u64 = 1;
 struct Line {
     version: Version,
     connected: bool,
+    /// A later connection took the session over; what still arrives here means nothing.
+    superseded: bool,
     keep_alive: u64,
     receive_maximum: usize,
     alias_maximum: u16,
@@ -136,6 +138,9 @@ impl Referee {
             return Err(format!("CONNECT, and another one at {other} ms (B-17)"));
         }
         self.connects.insert(written);
+        self.lines
+            .values_mut()
+            .for_each(|line| line.superseded = true);
         let keep_alive = match connect.keep_alive {
             0 => u64::MAX,
             seconds => u64::from(seconds) * 1_000,
@@ -145,6 +150,7 @@ impl Referee {
             Line {
                 version: connect.version,
                 connected: false,
+                superseded: false,
                 keep_alive,
                 receive_maximum: 100,
                 alias_maximum: 0,
@@ -172,6 +178,9 @@ impl Referee {
         let Some(line) = self.lines.get_mut(&link) else {
             return Err("the first packet was not CONNECT".into());
         };
+        if line.superseded {
+            return Ok(());
+        }
         if !line.connected {
             return Err(format!("{:?} before CONNACK (B-8)", packet.packet_type()));
         }
