@@ -49,6 +49,21 @@ pub fn aws(ready: &Ready) -> Option<Command> {
     Some(command)
 }
 
+/// A program that people may install or not, by name, on the path or in cargo's folder; `None` after saying that it is missing.
+#[must_use]
+pub(crate) fn optional(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let cargo = std::env::var_os("CARGO_HOME").map(|home| Path::new(&home).join("bin"));
+    let found = std::env::split_paths(&path)
+        .chain(cargo)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file());
+    if found.is_none() {
+        eprintln!("SKIPPED: {name} is not installed (`cargo install --locked {name}`)");
+    }
+    found
+}
+
 /// A program from Debian, by name; `None` after saying that it is missing.
 #[must_use]
 pub fn on_path(name: &str, package: &str) -> Option<PathBuf> {

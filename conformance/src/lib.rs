@@ -13,6 +13,7 @@ mod http;
 mod mosquitto;
 mod program;
 mod relay;
+mod rumqttd;
 
 pub use authority::{Authority, Identity};
 pub use chip::{Chip, ChipSettings, kit_image};
@@ -22,3 +23,4 @@ pub use http::http;
 pub use mosquitto::{Mosquitto, MosquittoSettings};
 pub use program::{Finished, Program, finish, free_port, wait_until};
 pub use relay::Relay;
+pub use rumqttd::Rumqttd;

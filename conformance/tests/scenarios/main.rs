@@ -8,6 +8,7 @@ mod denials;
 mod device_abroad;
 mod kits;
 mod operator;
+mod resume;
 mod sdks;
 mod wire;
 
