@@ -227,7 +227,7 @@ fn with_our_cloud(version: Version, name: &'static str) {
         return;
     }
     let cloud = Cloud::start();
-    let kit = Kit::load(&cloud.thing(NAME, SEED_POLICY)).expect("a kit");
+    let kit = Kit::load(cloud.thing(NAME, SEED_POLICY)).expect("a kit");
     let ready = cloud.ready.clone();
     let sender: Sender =
         Arc::new(move |message| operator::send(&ready, name, "esp32/sub", message));
