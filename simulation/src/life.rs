@@ -265,7 +265,16 @@ impl Life<'_, '_> {
                 self.note(|| format!("a publish was refused with 0x{:02x}", reason.0));
                 self.refusals.set(self.refusals.get() + 1);
             }
-            Event::InboxFull { .. } => self.note(|| "the inbox is full".into()),
+            Event::InboxFull { lost, .. } => {
+                self.note(|| format!("the inbox is full; lost: {lost}"));
+                if *lost && !self.plan.clean_start {
+                    self.ledger
+                        .violate("a message was given up that the server would have kept".into());
+                }
+                if *lost {
+                    self.ledger.turned_away();
+                }
+            }
             _ => {}
         }
     }
@@ -284,9 +293,13 @@ impl Life<'_, '_> {
         if self.plan.inbox == 0 {
             return std::future::pending().await;
         }
+        let mut random = Random::seeded(self.plan.seed ^ 0x4EAD);
         let mut buffer = [0; 1_024];
         while let Ok(message) = self.client.next(&mut buffer).await {
             self.got(message.payload);
+            self.clock
+                .sleep(random.between(0, self.plan.handling))
+                .await;
         }
         std::future::pending().await
     }

@@ -61,6 +61,8 @@ pub struct Plan {
     pub session: usize,
     /// Bytes of the inbox; 0: messages go to the callback.
     pub inbox: usize,
+    /// Milliseconds that the application takes for a message at most.
+    pub handling: u64,
     /// Bytes of the write buffer.
     pub write: usize,
     /// Tasks that publish.
@@ -94,7 +96,8 @@ impl Plan {
             keep_alive: random.pick(&[30, 60, 60, 60, 120, 300]),
             clean_start: random.chance(100),
             session: random.pick(&[300, 1_024, 2_048, 8_192]),
-            inbox: random.pick(&[0, 2_048]),
+            inbox: random.pick(&[0, 300, 2_048]),
+            handling: random.pick(&[0, 0, 2_000, 30_000]),
             write: random.pick(&[64, 128, 512, 1_400]),
             publishers: random.between(1, 3),
             pace: random.pick(&[(0, 600_000), (60_000, 240_000), (1_000, 120_000)]),
