@@ -9,6 +9,7 @@
 //! With the feature `faults` the module `faults` offers a disk for tests that forgets what was not
 //! synced, fails and fills up.
 
+mod below;
 mod engine;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;

@@ -5,10 +5,11 @@
 //! next attempt. What is kept is one transaction at most.
 
 use std::io;
-use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use redb::{BackendError, StorageBackend};
+use redb::StorageBackend;
+
+use crate::below::to_the_file_below;
 
 /// One backend, several openings after each other. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -95,35 +96,5 @@ impl StorageBackend for Resync {
         Ok(())
     }
 
-    fn close(&self) -> io::Result<()> {
-        self.below.close()
-    }
-
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.below.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.below.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.below.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.below.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.below.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.below.query_lock_range(start, end)
-    }
+    to_the_file_below!(close, locks);
 }
