@@ -125,7 +125,7 @@ mod tests {
     const ROUTER: Router<'static, u8, 4> = Router::new([
         ("a/+/c", QoS::AtLeastOnce, 1),
         ("a/#", QoS::AtMostOnce, 2),
-        ("$share/group/work/+", QoS::AtLeastOnce, 3),
+        ("$share/group/crew/+", QoS::AtLeastOnce, 3),
         ("+/+/#", QoS::AtLeastOnce, 4),
     ]);
 
@@ -138,7 +138,7 @@ mod tests {
     fn the_first_match_counts_and_wildcards_are_told() {
         assert_eq!(route("a/b/c"), Some((1, Some("b"), None)));
         assert_eq!(route("a/b/d/e"), Some((2, Some("b/d/e"), None)));
-        assert_eq!(route("work/7"), Some((3, Some("7"), None)));
+        assert_eq!(route("crew/7"), Some((3, Some("7"), None)));
         assert_eq!(route("x/y/z/w"), Some((4, Some("x"), Some("y"))));
         assert_eq!(ROUTER.find("x/y/z/w").unwrap().wildcard(2), Some("z/w"));
         assert_eq!(route("nothing"), None);
@@ -160,7 +160,7 @@ mod tests {
         assert_eq!(filters.len(), 4);
         assert_eq!(
             (filters[2].filter, filters[1].qos),
-            ("$share/group/work/+", QoS::AtMostOnce)
+            ("$share/group/crew/+", QoS::AtMostOnce)
         );
     }
 }

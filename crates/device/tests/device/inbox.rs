@@ -9,7 +9,8 @@ use thingwire_device::{
 };
 use thingwire_mqtt::{Packet, Property, Publish};
 
-use crate::world::{BOTH, Scene, ServerEnd, message};
+use crate::wire::{ServerEnd, message};
+use crate::world::{BOTH, Scene};
 
 /// A client with an inbox of 64 bytes, which holds four messages `c` `12345` (15 bytes each).
 fn small(scene: &Scene, config: Config<'_>, story: impl AsyncFnOnce(&Client<'_>)) {

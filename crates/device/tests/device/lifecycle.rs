@@ -236,7 +236,7 @@ fn a_write_that_stalls_goes_on_where_it_stopped() {
 #[test]
 fn a_connection_that_breaks_in_the_middle_of_a_packet_is_only_a_reconnect() {
     for version in BOTH {
-        let whole = crate::world::encode(version, &crate::world::message(Some(1), "t", b"payload"));
+        let whole = crate::wire::encode(version, &crate::wire::message(Some(1), "t", b"payload"));
         for cut in 0..whole.len() {
             let scene = Scene::new(version);
             scene.play(scene.config(), async |_| {

@@ -9,4 +9,5 @@ mod lifecycle;
 mod phases;
 mod queue;
 mod refusals;
+mod wire;
 mod world;

@@ -12,7 +12,8 @@ use thingwire_device::{
 };
 
 use crate::cancellation::at_most;
-use crate::world::{BOTH, Scene, ServerEnd};
+use crate::wire::ServerEnd;
+use crate::world::{BOTH, Scene};
 
 /// Plays a story with a queue of 3 messages of 10 bytes (29 bytes each in the storage).
 fn play(
