@@ -21,10 +21,11 @@ impl fmt::Display for Failed {
     }
 }
 
-/// The root of the work tree.
+/// The root of the work tree that cargo runs us for: a program built in one clone may be found fresh in another.
 pub(crate) fn root() -> PathBuf {
-    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
-    xtask.parent().unwrap_or(xtask).to_path_buf()
+    let xtask = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    xtask.parent().map(Path::to_path_buf).unwrap_or(xtask)
 }
 
 /// Where cargo puts what it builds: `CARGO_TARGET_DIR`, or `target`.
