@@ -7,7 +7,9 @@ use std::path::PathBuf;
 
 use crate::firmware;
 use crate::foreign;
+use crate::fuzz;
 use crate::no_std;
+use crate::rules;
 use crate::run::{Failed, cargo, on_path, output, program, root, run};
 use crate::test;
 
@@ -20,6 +22,7 @@ type Step = (&'static str, fn() -> Result<(), Failed>);
 /// The steps before the tests.
 const STEPS: &[Step] = &[
     ("fmt", || run(cargo().args(["fmt", "--all", "--check"]))),
+    ("rules", rules::check),
     ("deny", deny),
     ("clippy", || {
         run(cargo().args([
@@ -37,6 +40,7 @@ const STEPS: &[Step] = &[
     ("demo", || {
         run(cargo().args(["run", "--release", "--", "demo"]))
     }),
+    ("fuzz", || fuzz::all(&[])),
 ];
 
 /// Runs all steps, then all tests.

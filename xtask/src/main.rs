@@ -7,6 +7,7 @@ mod bench;
 mod ci;
 mod firmware;
 mod foreign;
+mod fuzz;
 mod instructions;
 mod no_std;
 mod rules;
@@ -24,10 +25,12 @@ cargo xtask ci            what .ci/run calls: fmt, deny, clippy, no_std builds, 
 cargo xtask no-std        only the builds for the chips: riscv32imc and Xtensa
 cargo xtask firmware      only the program for the emulated chip
 cargo xtask deny          only cargo-deny: bans, licences, sources
+cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, names of targets, --replay FILE TARGET
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
 cargo xtask size          bytes of flash beside other MQTT libraries; writes a table of docs/benchmarks.md
 cargo xtask instructions  instructions a message beside other MQTT engines; another table of docs/benchmarks.md
-cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md
+cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md;
+                          with --check it only says whether that page is up to date
 ";
 
 fn main() -> ExitCode {
@@ -40,10 +43,11 @@ fn main() -> ExitCode {
         "no-std" => no_std::all(),
         "firmware" => firmware::build().map(drop),
         "deny" => ci::deny(),
+        "fuzz" => fuzz::all(&rest),
         "bench" => bench::measure(&rest),
         "size" => size::measure(),
         "instructions" => instructions::measure(),
-        "rules" => rules::list(),
+        "rules" => rules::list(&rest),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
             Ok(())

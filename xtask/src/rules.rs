@@ -16,8 +16,44 @@ type Rule = (char, u32);
 
 const SOURCES: &[&str] = &["crates", "conformance", "bench"];
 
-/// Writes `docs/rules-without-a-test.md` and prints the counts.
-pub(crate) fn list() -> Result<(), Failed> {
+/// The page with the rules that no test cites.
+const PAGE: &str = "docs/rules-without-a-test.md";
+
+/// Writes [`PAGE`] and prints the counts; with `--check` it compares instead of writing.
+pub(crate) fn list(arguments: &[String]) -> Result<(), Failed> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] => page_then(write),
+        ["--check"] => check(),
+        _ => Err(Failed::new(
+            "`cargo xtask rules` takes `--check` or nothing",
+        )),
+    }
+}
+
+/// Fails when [`PAGE`] does not say what the sources say.
+pub(crate) fn check() -> Result<(), Failed> {
+    page_then(compare)
+}
+
+fn write(page: &str) -> Result<(), Failed> {
+    fs::write(root().join(PAGE), page)
+        .map_err(|error| Failed::new(format!("`{PAGE}` cannot be written: {error}")))
+}
+
+fn compare(page: &str) -> Result<(), Failed> {
+    // Windows may have checked it out with other line ends.
+    let committed = fs::read_to_string(root().join(PAGE)).unwrap_or_default();
+    if committed.lines().eq(page.lines()) {
+        Ok(())
+    } else {
+        Err(Failed::new(format!(
+            "`{PAGE}` is out of date: run `cargo xtask rules` and commit it"
+        )))
+    }
+}
+
+fn page_then(then: fn(&str) -> Result<(), Failed>) -> Result<(), Failed> {
     let text = fs::read_to_string(root().join("docs/rules.txt"))
         .map_err(|error| Failed::new(format!("`docs/rules.txt` cannot be read: {error}")))?;
     let sections = sections(&text);
@@ -26,12 +62,7 @@ pub(crate) fn list() -> Result<(), Failed> {
         walk(&root().join(folder), &mut code, &mut tests)
             .map_err(|error| Failed::new(format!("`{folder}` cannot be read: {error}")))?;
     }
-    let page = page(&sections, &code, &tests);
-    fs::write(root().join("docs/rules-without-a-test.md"), page).map_err(|error| {
-        Failed::new(format!(
-            "`docs/rules-without-a-test.md` cannot be written: {error}"
-        ))
-    })?;
+    then(&page(&sections, &code, &tests))?;
     let known: BTreeSet<Rule> = sections
         .iter()
         .flat_map(|(_, rules)| rules.iter().copied())

@@ -90,7 +90,7 @@ pub(crate) fn in_ci() -> bool {
 }
 
 /// The command as a person would type it: program and arguments, paths relative to the root.
-fn shown(command: &Command) -> String {
+pub(crate) fn shown(command: &Command) -> String {
     let root = root();
     let word = |word: &OsStr| {
         let path = Path::new(word);
