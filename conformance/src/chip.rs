@@ -11,7 +11,7 @@ use std::process::Command;
 
 use serde::Deserialize;
 use tempfile::TempDir;
-use thingwire_chip::{KitImage, MqttVersion, TlsVersions};
+use thingwire_chip::{Few, KitImage, MqttVersion, TlsVersions};
 
 use crate::{Program, foreign};
 
@@ -162,6 +162,8 @@ pub fn kit_image(kit: &Path, settings: ChipSettings) -> Vec<u8> {
         alpn: settings.alpn,
         tls: settings.tls,
         mqtt: settings.mqtt,
+        wifi: Few::new(),
+        time_servers: Few::new(),
     };
     let mut image = vec![0; KitImage::MAX_LEN];
     let len = kit.write(&mut image).expect("a kit that fits");

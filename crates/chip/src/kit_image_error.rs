@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::Limit;
+
 /// The image cannot be used. Your turn: write a new one onto the board.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImageError {
@@ -19,11 +21,14 @@ pub enum ImageError {
         /// The field.
         field: &'static str,
     },
-    /// A field has a value that cannot be.
-    Invalid {
-        /// The field.
-        field: &'static str,
-    },
+    /// A field has a value that cannot be. Shown as what it must be.
+    Invalid(Limit),
+}
+
+impl From<Limit> for ImageError {
+    fn from(limit: Limit) -> Self {
+        Self::Invalid(limit)
+    }
 }
 
 impl fmt::Display for ImageError {
@@ -38,7 +43,7 @@ impl fmt::Display for ImageError {
             }
             Self::Damaged => f.write_str("the kit image is damaged: write it again"),
             Self::FieldMissing { field } => write!(f, "the kit image has no {field}"),
-            Self::Invalid { field } => write!(f, "the {field} of the kit image cannot be used"),
+            Self::Invalid(limit) => limit.fmt(f),
         }
     }
 }

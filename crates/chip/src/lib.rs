@@ -1,6 +1,7 @@
 //! What boards need and no board is needed for.
 //!
 //! - [`KitImage`]: a connection kit as one block of bytes, for a flash partition or a machine's memory;
+//! - [`sntp`]: the packets that ask for the time, and what an answer is worth;
 //! - [`Calendar`]: a date from a count of seconds, as certificates want it;
 //! - [`AlertWatch`]: which TLS alert went by, for a TLS library that does not tell.
 //!
@@ -25,8 +26,11 @@ mod calendar;
 mod checksum;
 mod kit_image;
 mod kit_image_error;
+pub mod sntp;
 
 pub use alert::{Alert, AlertWatch};
 pub use calendar::Calendar;
-pub use kit_image::{KitImage, MqttVersion, TlsVersions};
+pub use kit_image::{
+    Few, KitImage, Limit, MqttVersion, Secret, TimeServer, TlsVersions, WifiNetwork,
+};
 pub use kit_image_error::{ImageError, ImageWriteError};

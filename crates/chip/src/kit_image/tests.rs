@@ -7,9 +7,11 @@ use std::string::String;
 use std::vec;
 use std::vec::Vec;
 
+use super::container::{HEADER, field, seal};
 use super::*;
+use crate::checksum::crc32;
 
-const KEY: &CStr = c"-----BEGIN PRIVATE KEY-----\nsecret\n-----END PRIVATE KEY-----\n";
+const KEY: &CStr = c"-----BEGIN PRIVATE KEY-----\nMC4CAQAw\n-----END PRIVATE KEY-----\n";
 
 fn kit() -> KitImage<'static> {
     KitImage {
@@ -23,7 +25,27 @@ fn kit() -> KitImage<'static> {
         alpn: false,
         tls: TlsVersions::Both,
         mqtt: MqttVersion::V311,
+        wifi: few(&[
+            WifiNetwork::new("home", Some(PASSWORD)).expect("a network"),
+            WifiNetwork::new("Café, downstairs", None).expect("a network"),
+            WifiNetwork::new("lab", Some(PSK)).expect("a network"),
+        ]),
+        time_servers: few(&[
+            TimeServer::new("192.168.1.20", 8123).expect("a server"),
+            TimeServer::new("pool.ntp.org", TimeServer::PORT).expect("a server"),
+        ]),
     }
+}
+
+const PASSWORD: &str = "correct horse";
+const PSK: &str = "0123456789abcdefABCDEF00000000000000000000000000000000000000beef";
+
+fn few<T: Copy>(entries: &[T]) -> Few<T> {
+    let mut few = Few::new();
+    for entry in entries {
+        few.push(*entry).expect("room");
+    }
+    few
 }
 
 fn written(kit: &KitImage<'_>) -> Vec<u8> {
@@ -184,10 +206,160 @@ fn values_that_cannot_be_are_named() {
         let mut fields = GOOD.to_vec();
         fields.push((tag, value));
         assert_eq!(
-            KitImage::read(&sealed(&fields)),
-            Err(ImageError::Invalid { field }),
+            invalid_field(KitImage::read(&sealed(&fields))),
+            field,
             "{value:?}"
         );
+    }
+}
+
+/// The field that is refused.
+fn invalid_field(read: Result<KitImage<'_>, ImageError>) -> &'static str {
+    match read {
+        Err(ImageError::Invalid(limit)) => limit.field,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A network's field.
+fn wifi_field(ssid: &[u8], secret: &[u8]) -> Vec<u8> {
+    [
+        &[u8::try_from(ssid.len()).expect("short")][..],
+        ssid,
+        secret,
+    ]
+    .concat()
+}
+
+#[test]
+fn networks_are_read_in_their_order_up_to_the_longest() {
+    let longest = [b'n'; 32];
+    let password = [b'p'; 63];
+    let values = [
+        wifi_field(b"n", b""),
+        wifi_field(&longest, &password),
+        wifi_field(b"second", b"12345678"),
+        wifi_field(b"third", PSK.as_bytes()),
+    ];
+    let mut fields = GOOD.to_vec();
+    fields.extend(values.iter().map(|value| (WIFI, value.as_slice())));
+    let image = sealed(&fields);
+    let kit = KitImage::read(&image).expect("a good image");
+    let kinds: Vec<_> = kit
+        .wifi
+        .iter()
+        .map(|network| (network.ssid().len(), network.secret().kind()))
+        .collect();
+    assert_eq!(
+        kinds,
+        [(1, "open"), (32, "password"), (6, "password"), (5, "key")]
+    );
+}
+
+#[test]
+fn networks_that_cannot_be_joined_are_refused_with_the_limit() {
+    let long = [b'n'; 33];
+    let bad: [(Vec<u8>, &str); 11] = [
+        (vec![], "name of a Wi-Fi network"),
+        (vec![5, b'a'], "name of a Wi-Fi network"),
+        (wifi_field(b"", b""), "name of a Wi-Fi network"),
+        (wifi_field(&long, b""), "name of a Wi-Fi network"),
+        (wifi_field(b"\xFF", b""), "name of a Wi-Fi network"),
+        (wifi_field(b"a\0b", b""), "name of a Wi-Fi network"),
+        (wifi_field(b"n", b"1234567"), "password of a Wi-Fi network"),
+        (wifi_field(b"n", &[b'p'; 65]), "password of a Wi-Fi network"),
+        // 64 bytes are a key, and a key has hexadecimal digits.
+        (wifi_field(b"n", &[b'p'; 64]), "password of a Wi-Fi network"),
+        (
+            wifi_field(b"n", b"\xFF2345678"),
+            "password of a Wi-Fi network",
+        ),
+        (
+            wifi_field(b"n", b"1234\x005678"),
+            "password of a Wi-Fi network",
+        ),
+    ];
+    for (value, field) in &bad {
+        let mut fields = GOOD.to_vec();
+        fields.push((WIFI, value));
+        assert_eq!(
+            invalid_field(KitImage::read(&sealed(&fields))),
+            *field,
+            "{value:?}"
+        );
+    }
+    let told = WifiNetwork::new(&"n".repeat(33), None).unwrap_err();
+    assert!(format!("{told}").contains("1 to 32 bytes"), "{told}");
+    let told = WifiNetwork::new("n", Some(&"p".repeat(65))).unwrap_err();
+    assert!(format!("{told}").contains("8 to 63 bytes"), "{told}");
+    assert!(
+        format!("{told}").contains("64 hexadecimal digits"),
+        "{told}"
+    );
+}
+
+#[test]
+fn there_are_eight_networks_and_eight_time_servers_at_most() {
+    let network = wifi_field(b"n", b"");
+    for (tag, value, field) in [
+        (WIFI, network.as_slice(), "list of Wi-Fi networks"),
+        (TIME_SERVER, b"\x7b\0a\0", "list of time servers"),
+    ] {
+        let mut fields = GOOD.to_vec();
+        fields.extend([(tag, value); 8]);
+        assert!(KitImage::read(&sealed(&fields)).is_ok());
+        fields.push((tag, value));
+        assert_eq!(invalid_field(KitImage::read(&sealed(&fields))), field);
+    }
+    let mut full = few(&[1; 8]);
+    assert!(full.push(2).is_err());
+    assert_eq!(full, few(&[1; 8]));
+    assert_eq!((full.len(), full.is_empty()), (8, false));
+}
+
+#[test]
+fn time_servers_that_cannot_be_asked_are_refused() {
+    let long = [&[0x7b, 0][..], &[b'a'; 254], &[0]].concat();
+    let bad: [&[u8]; 8] = [
+        b"",
+        b"\x7b",
+        b"\x7b\0",
+        b"\x7b\0\0",
+        b"\x7b\0name",
+        b"\0\0name\0",
+        b"\x7b\0ntp://name\0",
+        &long,
+    ];
+    for value in bad {
+        let mut fields = GOOD.to_vec();
+        fields.push((TIME_SERVER, value));
+        let field = invalid_field(KitImage::read(&sealed(&fields)));
+        assert_eq!(field, "time server", "{value:?}");
+    }
+}
+
+/// Beside `every_changed_bit_and_every_cut_is_noticed`: whoever seals the damage again gets another kit or an error,
+/// never a panic, and never a network that could not be joined.
+#[test]
+fn bytes_changed_under_a_right_checksum_do_not_panic() {
+    let image = written(&kit());
+    for at in HEADER..image.len() {
+        for value in [0, 1, 0x7F, 0xFF, image[at] ^ 1, image[at] ^ 0x80] {
+            let mut other = image.clone();
+            other[at] = value;
+            seal(Some(&mut other)).expect("room");
+            if let Ok(kit) = KitImage::read(&other) {
+                for network in &kit.wifi {
+                    assert!((1..=32).contains(&network.ssid().len()));
+                    let len = network.secret().text().map_or(8, str::len);
+                    assert!((8..=64).contains(&len));
+                }
+                assert!(kit.time_servers.iter().all(|server| server.port() != 0));
+            }
+        }
+        let mut cut = image[..at].to_vec();
+        seal(Some(&mut cut)).expect("room");
+        let _ = KitImage::read(&cut);
     }
 }
 
@@ -207,8 +379,11 @@ fn what_a_reader_would_refuse_is_not_written() {
         client_id: &id,
         ..kit()
     };
-    let refused = ImageWriteError::Refused(ImageError::Invalid { field: "client id" });
-    assert_eq!(wrong.write(&mut out), Err(refused));
+    let refused = wrong.write(&mut out).unwrap_err();
+    assert_eq!(
+        format!("{refused}"),
+        "the client id must be a text of 1 to 128 bytes"
+    );
 
     let long = format!("-----BEGIN {}", "x".repeat(KitImage::MAX_LEN));
     let long = std::ffi::CString::new(long).unwrap();
@@ -225,11 +400,13 @@ fn what_a_reader_would_refuse_is_not_written() {
 }
 
 #[test]
-fn the_private_key_is_shown_nowhere() {
+fn key_and_passwords_are_shown_nowhere() {
     let kit = kit();
     let shown: String = format!("{kit:?}");
-    assert!(
-        !shown.contains("secret") && !shown.contains("PRIVATE"),
-        "{shown}"
-    );
+    for secret in ["MC4CAQAw", "PRIVATE", PASSWORD, "horse", PSK, "0123456789"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    assert!(shown.contains("Café, downstairs") && shown.contains("pool.ntp.org"));
+    let refused = WifiNetwork::new("n", Some("short")).unwrap_err();
+    assert!(!format!("{refused}{refused:?}").contains("short"));
 }
