@@ -1,4 +1,4 @@
-//! Puts the linker script `memory.x` where the linker finds it.
+//! Puts the linker script `memory.x` where the linker finds it, and names the scripts to link with.
 
 use std::path::Path;
 use std::{env, fs};
@@ -15,5 +15,8 @@ fn main() {
         );
     }
     println!("cargo::rustc-link-search={}", Path::new(&out).display());
+    // The second one is riscv-rt's.
+    println!("cargo::rustc-link-arg-bins=-Tmemory.x");
+    println!("cargo::rustc-link-arg-bins=-Tlink.x");
     println!("cargo::rerun-if-changed=memory.x");
 }

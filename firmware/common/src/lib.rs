@@ -4,7 +4,7 @@
 //!   words why one failed;
 //! - [`ChipPlatform`] gives the device library embassy's time and random numbers;
 //! - [`wall_clock`] gives Mbed TLS the date, without which no certificate is accepted;
-//! - [`libc`] gives Mbed TLS memory and a few functions on strings, and counts the memory.
+//! - `libc` (a feature) gives Mbed TLS memory and a few functions on strings, and counts the memory.
 //!
 //! A board brings what is its own: a network driver, a time driver, randomness, a global allocator (only TLS uses it),
 //! and where the kit image lies.
@@ -19,10 +19,12 @@
     clippy::unwrap_used
 )]
 
+#[cfg(feature = "libc")]
 extern crate alloc;
 
 mod connector;
 mod explain;
+#[cfg(feature = "libc")]
 pub mod libc;
 mod platform;
 mod transport;

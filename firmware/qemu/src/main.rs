@@ -59,6 +59,10 @@ const ENDED: u8 = 1;
 #[global_allocator]
 static ALLOCATOR: LlffHeap = LlffHeap::empty();
 
+#[allow(
+    missing_docs,
+    reason = "the attribute makes a public function of it"
+)]
 #[riscv_rt::entry]
 fn main() -> ! {
     stack_depth::paint();
