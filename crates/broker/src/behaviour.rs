@@ -4,7 +4,7 @@
 //! MQTT suites can judge the engine. [`Rules::of`] is the one table of their differences; the rest of the
 //! broker reads the table and never asks which behaviour it is.
 //!
-//! Not yet different: QoS 2 (`B-2`), subscription identifiers (`B-36`), shared subscriptions (`B-67`) and
+//! Not yet different: QoS 2 (`B-2`), subscription identifiers (`B-36`) and
 //! retained messages for wildcard filters (`B-37`) are refused or left out in both.
 
 /// How the broker behaves where AWS IoT Core and the MQTT standard part.
@@ -38,6 +38,8 @@ pub struct Rules {
     pub topic_len: usize,
     /// `B-32`, `B-41`: slashes in a topic or filter.
     pub topic_slashes: usize,
+    /// `B-67`: characters of a share name.
+    pub share_name_len: usize,
     /// `B-42`: bytes of a payload.
     pub payload_len: usize,
     /// `B-22`, `B-42`: bytes of a whole packet (146 KB).
@@ -68,6 +70,7 @@ impl Rules {
                 subscriptions: 50,
                 topic_len: 256,
                 topic_slashes: 7,
+                share_name_len: 128,
                 payload_len: 131_072,
                 packet_len: 149_504,
                 user_properties_len: 8_192,
@@ -85,6 +88,7 @@ impl Rules {
                 subscriptions: NONE,
                 topic_len: NONE,
                 topic_slashes: NONE,
+                share_name_len: NONE,
                 payload_len: NONE,
                 // The standard allows 256 MiB; one packet must not be able to fill our memory.
                 packet_len: 16 * 1024 * 1024,

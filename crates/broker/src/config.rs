@@ -41,6 +41,10 @@ pub struct Memory {
     pub queued_messages: usize,
     /// Payload bytes that wait in one session.
     pub queued_bytes: usize,
+    /// QoS 1 messages that wait in one group of a shared subscription (`B-71`).
+    pub shared_messages: usize,
+    /// Payload bytes that wait in one group.
+    pub shared_bytes: usize,
     /// Retained messages of the broker (`B-65`).
     pub retained_messages: usize,
     /// Topics whose routes are remembered between publishes.
@@ -53,6 +57,8 @@ impl Default for Memory {
             outbox_bytes: 1024 * 1024,
             queued_messages: 10_000,
             queued_bytes: 16 * 1024 * 1024,
+            shared_messages: 500_000,
+            shared_bytes: 64 * 1024 * 1024,
             retained_messages: 500_000,
             remembered_topics: 65_536,
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use thingwire_broker::core::{
-    Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SUBSCRIPTIONS, Task,
+    Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS, Task,
 };
 use thingwire_broker::{AllowAll, Config, Millis, Now, Peer, Silent};
 use thingwire_device::{QoS, SubscribeFilter, Version};
@@ -312,6 +312,7 @@ impl Server for Genuine {
             subscriptions: self.rows(SUBSCRIPTIONS),
             queued: self.rows(QUEUED),
             retained: self.rows(RETAINED),
+            shared: self.rows(SHARED),
         };
         let restored = self.core.restore(self.now(), &rows);
         if let Err(error) = restored {

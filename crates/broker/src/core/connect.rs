@@ -174,6 +174,7 @@ impl Core {
         if let Some(session) = self.sessions.get_mut(session) {
             session.connection = Some(key);
         }
+        self.share_presence(session, true);
         // What ended may still be on disk, from this CONNECT or from an earlier one.
         let was_discarded = self.journal.discard_again(&client.client_id);
         Taken {
@@ -191,6 +192,12 @@ impl Core {
         let was_persistent = session.is_persistent();
         let number = session.number;
         session.expiry = expiry;
+        if was_persistent != (expiry > 0) && !session.shares.is_empty() {
+            self.share_persistence(key, expiry > 0);
+        }
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
         if expiry > 0 {
             self.journal.push(Change::Session {
                 session: key,
@@ -283,8 +290,7 @@ impl Core {
             Property::TopicAliasMaximum(TOPIC_ALIAS_MAXIMUM),
             Property::WildcardSubscriptionAvailable(true),
             Property::SubscriptionIdentifierAvailable(false),
-            // AWS says 1; shared subscriptions do not exist here yet, and a client should know.
-            Property::SharedSubscriptionAvailable(false),
+            Property::SharedSubscriptionAvailable(true),
             Property::ServerKeepAlive(server_keep_alive),
         ]);
     }

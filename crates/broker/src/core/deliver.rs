@@ -30,9 +30,13 @@ impl Core {
     ) -> bool {
         let mut durable = retain && self.retain(publication, topic);
         let mut matches = self.topics.take_matches(topic, &self.routes);
-        if !matches.is_empty() {
+        let has_groups = !self.shared.is_empty();
+        if !matches.is_empty() || has_groups {
             self.forms.clear();
             let mut kept = None;
+            if has_groups {
+                durable |= self.dispatch_shared(now, publication, topic, &mut kept);
+            }
             for found in &mut matches {
                 durable |= self.offer(now, publication, topic, found, &mut kept);
             }
@@ -193,8 +197,11 @@ impl Core {
         false
     }
 
-    /// Sends what waits in a session as far as there is room.
+    /// Sends what waits in a session as far as there is room, and has its groups looked at afterwards.
     pub(super) fn pump(&mut self, now: Now, session_key: Key) {
+        if !self.shared.is_empty() {
+            self.ready_groups(session_key);
+        }
         loop {
             let Some(session) = self.sessions.get_mut(session_key) else {
                 return;
@@ -269,7 +276,7 @@ impl Core {
         let Some(session) = self.sessions.get_mut(session_key) else {
             return;
         };
-        let Some(sequence) = session.acknowledged(packet_id) else {
+        let Some(sent) = session.acknowledged(packet_id) else {
             // A PUBACK for nothing is harmless; MQTT 5 has no packet to answer it with.
             tracing::debug!(
                 client_id = &*session.client_id,
@@ -280,10 +287,14 @@ impl Core {
             );
             return;
         };
-        if session.is_persistent() {
-            forget(&mut self.journal, session, session_key, sequence);
+        if sent.share.is_none() && session.is_persistent() {
+            forget(&mut self.journal, session, session_key, sent.sequence);
         }
-        if !session.queue.is_empty() {
+        let (waits, shares) = (!session.queue.is_empty(), !session.shares.is_empty());
+        if let Some(share) = sent.share {
+            self.share_acknowledged(*share);
+        }
+        if waits || shares {
             self.pump(now, session_key);
         }
     }

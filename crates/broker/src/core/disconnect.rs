@@ -243,7 +243,17 @@ impl Core {
             self.end_session(key);
             return;
         }
+        for share in session.take_shares_in_flight() {
+            self.give_back_share(share);
+        }
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
         session.detach(now.unix);
+        self.share_presence(key, false);
+        let Some(session) = self.sessions.get(key) else {
+            return;
+        };
         let (number, ends) = (session.number, session.ends());
         self.journal.push(Change::Session {
             session: key,
@@ -255,9 +265,12 @@ impl Core {
 
     /// `B-29`: ends a session; its subscriptions and messages are gone.
     pub(super) fn end_session(&mut self, key: Key) {
-        let Some(session) = self.sessions.remove(key) else {
+        let Some(mut session) = self.sessions.remove(key) else {
             return;
         };
+        if !session.shares.is_empty() {
+            self.leave_groups(key, &mut session);
+        }
         if self.by_client.get(&session.client_id) == Some(&key) {
             self.by_client.remove(&session.client_id);
         }
@@ -274,6 +287,7 @@ impl Core {
             }
         }
         for filter in session.subscriptions.keys() {
+            // A shared one is not there; its group was left.
             self.routes.remove(filter, key);
             self.topics.forget(filter);
             if session.is_persistent() {

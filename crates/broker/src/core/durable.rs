@@ -44,6 +44,12 @@ pub(crate) enum Change {
     Retained {
         topic: Arc<str>,
     },
+    /// A message of a group; see [`super::shared`].
+    Shared {
+        group: Key,
+        filter: Arc<str>,
+        number: u64,
+    },
 }
 
 /// A batch to be handed to the store; report what became of it with [`Core::stored`].
@@ -244,7 +250,7 @@ impl Core {
                     subscription.pending = None;
                 }
             }
-            Change::Queued { .. } | Change::Retained { .. } => {}
+            Change::Queued { .. } | Change::Retained { .. } | Change::Shared { .. } => {}
         }
     }
 
@@ -252,12 +258,16 @@ impl Core {
     /// all its rows are derived again with the next batch.
     fn repair(&mut self, now: Now, mut changes: Vec<Change>) {
         for change in &changes {
-            if let Change::Queued {
-                session, sequence, ..
-            } = change
-                && let Some(session) = self.sessions.get_mut(*session)
-            {
-                session.discard(*sequence);
+            match change {
+                Change::Queued {
+                    session, sequence, ..
+                } => {
+                    if let Some(session) = self.sessions.get_mut(*session) {
+                        session.discard(*sequence);
+                    }
+                }
+                Change::Shared { group, number, .. } => self.discard_shared(*group, *number),
+                _ => {}
             }
         }
         changes.append(&mut self.journal.changes);
@@ -317,6 +327,21 @@ impl Core {
                     table: record::QUEUED,
                     key,
                     value,
+                }
+            }
+            Change::Shared {
+                group,
+                filter,
+                number,
+            } => {
+                let held = self
+                    .shared
+                    .get(*group)
+                    .and_then(|group| group.message(*number));
+                Row {
+                    table: record::SHARED,
+                    key: record::shared_key(filter, *number),
+                    value: held.map(record::encode_message),
                 }
             }
             Change::Retained { topic } => {

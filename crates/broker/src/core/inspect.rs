@@ -16,6 +16,8 @@ pub struct Statistics {
     pub sessions: usize,
     /// Subscriptions now.
     pub subscriptions: usize,
+    /// Groups of shared subscriptions now.
+    pub groups: usize,
     /// Retained messages now.
     pub retained: usize,
     /// CONNECTs that were accepted.
@@ -66,7 +68,8 @@ impl Core {
         Statistics {
             connections: self.connections.len(),
             sessions: self.sessions.len(),
-            subscriptions: self.routes.len(),
+            subscriptions: self.routes.len().saturating_add(self.shared.members()),
+            groups: self.shared.len(),
             retained: self.retained.len(),
             ..self.statistics
         }

@@ -25,6 +25,7 @@ mod restore;
 mod retained;
 mod routes;
 mod session;
+mod shared;
 mod slab;
 mod subscribe;
 #[cfg(test)]
@@ -48,6 +49,7 @@ use message::Message;
 use retained::Retained;
 use routes::Routes;
 use session::Session;
+use shared::Shared;
 use slab::{Key, Slab};
 use timers::{Timer, Timers};
 use topics::Topics;
@@ -55,7 +57,7 @@ use topics::Topics;
 pub use durable::Batch;
 pub use inspect::{ConnectionInfo, Statistics};
 pub use outbox::{Outbox, Pending, Task};
-pub use record::{QUEUED, RETAINED, SESSIONS, SUBSCRIPTIONS};
+pub use record::{QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS};
 pub use restore::Rows;
 
 /// Names one connection for its whole life, and nothing afterwards.
@@ -86,6 +88,7 @@ pub struct Core {
     by_client: HashMap<Arc<str>, Key>,
     next_session: u64,
     routes: Routes,
+    shared: Shared,
     topics: Topics,
     retained: Retained,
     forms: Forms,
@@ -128,6 +131,7 @@ impl Core {
             by_client: HashMap::new(),
             next_session: 1,
             routes: Routes::new(rules.hash_matches_parent),
+            shared: Shared::new(rules.hash_matches_parent),
             topics: Topics::new(config.memory.remembered_topics),
             retained: Retained::default(),
             forms: Forms::default(),
@@ -319,12 +323,14 @@ impl Core {
         }
     }
 
-    /// Ends a call: publishes the Wills of connections that ended, fills the outboxes, makes the batch.
+    /// Ends a call: publishes the Wills of connections that ended, gives on what waits in groups, fills the outboxes,
+    /// makes the batch.
     pub fn finish(&mut self, now: Now) -> Effects {
         while let Some(will) = self.wills.pop_front() {
             let topic = self.topics.intern(&will.message.topic);
             self.dispatch(now, &will.message.publication(), topic, will.retain);
         }
+        self.pump_ready_groups(now);
         while let Some(key) = self.touched.pop() {
             let Some(connection) = self.connections.get_mut(key) else {
                 continue;

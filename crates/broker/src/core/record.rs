@@ -6,6 +6,7 @@
 //! | [`SUBSCRIPTIONS`] | session number, filter | granted QoS |
 //! | [`QUEUED`] | session number, sequence number | QoS, retained, message |
 //! | [`RETAINED`] | topic | message |
+//! | [`SHARED`] | filter with `$share/`, a zero byte, number | message |
 //!
 //! Numbers are big-endian, so that keys sort as numbers do. Each value begins with the version of its format. Reading
 //! is checked in every byte and cannot panic; a row that cannot be read is [`Damaged`].
@@ -26,6 +27,8 @@ pub const SESSIONS: Table = "broker.sessions";
 pub const SUBSCRIPTIONS: Table = "broker.subscriptions";
 /// Their QoS 1 messages that are not acknowledged.
 pub const QUEUED: Table = "broker.queued";
+/// QoS 1 messages of shared subscriptions that are not acknowledged.
+pub const SHARED: Table = "broker.shared";
 /// Retained messages.
 pub const RETAINED: Table = "broker.retained";
 
@@ -53,6 +56,11 @@ pub(super) fn subscription_key(number: u64, filter: &str) -> Vec<u8> {
 
 pub(super) fn queued_key(number: u64, sequence: u64) -> Vec<u8> {
     [number.to_be_bytes(), sequence.to_be_bytes()].concat()
+}
+
+/// No filter has a zero byte in it.
+pub(super) fn shared_key(filter: &str, number: u64) -> Vec<u8> {
+    [filter.as_bytes(), &[0], &number.to_be_bytes()].concat()
 }
 
 pub(super) fn encode_session(session: &Session) -> Vec<u8> {
@@ -168,6 +176,20 @@ pub(super) fn decode_queued(key: &[u8], value: &[u8]) -> Result<StoredMessage, D
         retained,
         message: value.message()?,
     })
+}
+
+pub(super) fn decode_shared(key: &[u8], value: &[u8]) -> Result<(Arc<str>, u64, Message), Damaged> {
+    let short = Damaged("row cut short");
+    let (filter, number) = key
+        .len()
+        .checked_sub(9)
+        .and_then(|at| key.split_at_checked(at))
+        .ok_or(short)?;
+    let mut number = Reader(number);
+    if number.u8()? != 0 {
+        return Err(Damaged("key of a shared message"));
+    }
+    Ok((text(filter)?.into(), number.u64()?, decode_retained(value)?))
 }
 
 pub(super) fn decode_retained(value: &[u8]) -> Result<Message, Damaged> {

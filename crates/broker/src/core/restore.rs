@@ -11,8 +11,8 @@ use thingwire_store::StoreError;
 use super::Core;
 use super::durable::{Change, session_end};
 use super::record::{
-    Damaged, QUEUED, RETAINED, SESSIONS, SUBSCRIPTIONS, decode_queued, decode_retained,
-    decode_session, decode_subscription,
+    Damaged, QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, decode_queued, decode_retained,
+    decode_session, decode_shared, decode_subscription,
 };
 use super::session::{Queued, Session, Subscription};
 use super::slab::Key;
@@ -30,6 +30,8 @@ pub struct Rows {
     pub queued: Vec<thingwire_store::Row>,
     /// Of [`RETAINED`].
     pub retained: Vec<thingwire_store::Row>,
+    /// Of [`SHARED`].
+    pub shared: Vec<thingwire_store::Row>,
 }
 
 impl Rows {
@@ -43,6 +45,7 @@ impl Rows {
             subscriptions: store.scan(SUBSCRIPTIONS, &[])?,
             queued: store.scan(QUEUED, &[])?,
             retained: store.scan(RETAINED, &[])?,
+            shared: store.scan(SHARED, &[])?,
         })
     }
 }
@@ -98,7 +101,21 @@ impl Core {
             session
                 .subscriptions
                 .insert(Arc::clone(&filter), subscription);
-            self.routes.insert(&filter, session_key, qos);
+            if super::shared::inner(&filter).is_some() {
+                self.join_group(session_key, &filter, qos);
+            } else {
+                self.routes.insert(&filter, session_key, qos);
+            }
+        }
+        for (key, value) in &rows.shared {
+            let (filter, number, message) = decode_shared(key, value).map_err(damaged(SHARED))?;
+            if message.is_expired(now.unix) || !self.restore_shared(&filter, number, message) {
+                self.journal.push(Change::Shared {
+                    group: Key::NOWHERE,
+                    filter,
+                    number,
+                });
+            }
         }
         for (key, value) in &rows.queued {
             let stored = decode_queued(key, value).map_err(damaged(QUEUED))?;

@@ -25,6 +25,15 @@ pub(crate) struct InFlight {
     /// Kept when the session is persistent: it may have to be sent again on another connection.
     pub(crate) message: Option<Arc<Message>>,
     retained: bool,
+    /// It belongs to a group, which has the message.
+    pub(crate) share: Option<Box<Share>>,
+}
+
+/// A message of a shared subscription: its group, and its number there.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) group: Key,
+    pub(crate) number: u64,
 }
 
 /// A QoS 1 message that waits to be sent.
@@ -61,6 +70,8 @@ pub(crate) struct Session {
     /// When the connection ended (wall clock); meaningless while there is one.
     pub(crate) disconnected: Millis,
     pub(crate) subscriptions: HashMap<Arc<str>, Subscription>,
+    /// The groups of its shared subscriptions.
+    pub(crate) shares: Vec<Key>,
     pub(crate) in_flight: VecDeque<InFlight>,
     pub(crate) queue: VecDeque<Queued>,
     queued_bytes: usize,
@@ -82,6 +93,7 @@ impl Session {
             connection: None,
             disconnected: Millis(0),
             subscriptions: HashMap::new(),
+            shares: Vec::new(),
             in_flight: VecDeque::new(),
             queue: VecDeque::new(),
             queued_bytes: 0,
@@ -114,6 +126,29 @@ impl Session {
         message: Option<Arc<Message>>,
         retained: bool,
     ) -> PacketId {
+        let packet_id = self.take_packet_id();
+        self.in_flight.push_back(InFlight {
+            counter: packet_id.0,
+            packet_id: packet_id.1,
+            sequence,
+            message,
+            retained,
+            share: None,
+        });
+        packet_id.1
+    }
+
+    /// The same for a message of a group.
+    pub(crate) fn send_share(&mut self, share: Share) -> PacketId {
+        let sequence = self.new_sequence();
+        let packet_id = self.send(sequence, None, false);
+        if let Some(sent) = self.in_flight.back_mut() {
+            sent.share = Some(Box::new(share));
+        }
+        packet_id
+    }
+
+    fn take_packet_id(&mut self) -> (u64, PacketId) {
         let mut counter = self.next_counter;
         let mut packet_id = packet_id(counter);
         // Identifiers wrap after 65,535. Only then can one still be taken, by a message that was never acknowledged.
@@ -132,28 +167,58 @@ impl Session {
             }
         }
         self.next_counter = counter.saturating_add(1);
-        self.in_flight.push_back(InFlight {
-            counter,
-            packet_id,
-            sequence,
-            message,
-            retained,
-        });
-        packet_id
+        (counter, packet_id)
     }
 
-    /// The client acknowledged this packet; answers its sequence number if it was in flight.
-    pub(crate) fn acknowledged(&mut self, packet_id: PacketId) -> Option<u64> {
+    /// The client acknowledged this packet; answers what was in flight.
+    pub(crate) fn acknowledged(&mut self, packet_id: PacketId) -> Option<InFlight> {
         let at = self
             .in_flight
             .iter()
             .position(|sent| sent.packet_id == packet_id)?;
-        let sequence = self.in_flight.remove(at).map(|sent| sent.sequence);
+        let sent = self.in_flight.remove(at);
         if self.in_flight.is_empty() && self.in_flight.capacity() > KEPT_CAPACITY {
             // An idle session owns little memory.
             self.in_flight = VecDeque::new();
         }
-        sequence
+        sent
+    }
+
+    /// Makes the messages of a group that are in flight its own; answers their sequence numbers here and their numbers
+    /// there.
+    pub(crate) fn adopt(
+        &mut self,
+        group: Key,
+        message: impl Fn(u64) -> Option<Arc<Message>>,
+    ) -> Vec<(u64, u64)> {
+        let mut adopted = Vec::new();
+        for sent in &mut self.in_flight {
+            if sent
+                .share
+                .as_ref()
+                .is_some_and(|share| share.group == group)
+                && let Some(share) = sent.share.take()
+            {
+                sent.message = message(share.number);
+                adopted.push((sent.sequence, share.number));
+            }
+        }
+        adopted
+    }
+
+    /// The messages of groups that are in flight; they are not any more.
+    pub(crate) fn take_shares_in_flight(&mut self) -> Vec<Share> {
+        if self.shares.is_empty() {
+            return Vec::new();
+        }
+        let mut taken = Vec::new();
+        self.in_flight.retain(|sent| {
+            if let Some(share) = &sent.share {
+                taken.push(**share);
+            }
+            sent.share.is_none()
+        });
+        taken
     }
 
     /// Adds a message at the end of the queue.
@@ -240,7 +305,7 @@ impl Session {
     }
 
     /// The connection is gone: what was in flight waits again, before everything that waited already. It will be
-    /// sent with another packet identifier (`B-6`).
+    /// sent with another packet identifier (`B-6`). What belongs to groups was taken out before.
     pub(crate) fn detach(&mut self, unix: Millis) {
         self.connection = None;
         self.disconnected = unix;

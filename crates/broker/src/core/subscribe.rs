@@ -18,6 +18,7 @@ use super::durable::Change;
 use super::publish::slashes;
 use super::routes::has_wildcard;
 use super::session::Subscription;
+use super::shared;
 use super::slab::Key;
 use super::violation::property_violation;
 use crate::{Action, DisconnectReason, Event, Now};
@@ -135,13 +136,18 @@ impl Core {
         if !topic::is_valid_filter(filter) {
             return Verdict::Fail(invalid, format!("B-33: `{filter}` is not a topic filter"));
         }
-        if filter.starts_with("$share/") {
-            let code = ReasonCode::SHARED_SUBSCRIPTIONS_NOT_SUPPORTED;
-            let detail = format!("B-67: shared subscriptions do not exist here yet: `{filter}`");
-            return Verdict::Fail(code, detail);
+        // `$share/<name>/` counts neither for length nor for depth (`B-32`), and is no reserved topic.
+        let mut inner = filter;
+        if let Some(Ok(shared)) = topic::shared(filter) {
+            let len = shared.group.chars().count();
+            if len > self.rules.share_name_len {
+                let detail = format!("B-67: a share name of {len} characters");
+                return Verdict::Fail(invalid, detail);
+            }
+            inner = shared.filter;
         }
-        if filter.len() > self.rules.topic_len || slashes(filter) > self.rules.topic_slashes {
-            let (len, depth) = (filter.len(), slashes(filter));
+        if inner.len() > self.rules.topic_len || slashes(inner) > self.rules.topic_slashes {
+            let (len, depth) = (inner.len(), slashes(inner));
             let detail = format!("B-32: the filter `{filter}` has {len} bytes and {depth} slashes");
             return Verdict::Fail(invalid, detail);
         }
@@ -159,7 +165,7 @@ impl Core {
             return Verdict::FailOrClose(code, explanation, DisconnectReason::AuthError);
         }
         // After the policy (`B-82`).
-        if filter.starts_with('$') && !(self.config.reserved.subscribe)(filter) {
+        if inner.starts_with('$') && !(self.config.reserved.subscribe)(inner) {
             let detail = format!("B-35: `{filter}` is not a reserved topic for subscribing");
             return Verdict::FailOrClose(invalid, detail, DisconnectReason::ClientError);
         }
@@ -218,7 +224,9 @@ impl Core {
                     });
                 }
             }
-            if changed {
+            if changed && shared::inner(&name).is_some() {
+                self.join_group(session_key, &name, *qos);
+            } else if changed {
                 self.routes.insert(&name, session_key, *qos);
                 self.topics.forget(&name);
             }
@@ -257,7 +265,7 @@ impl Core {
         }
     }
 
-    /// `B-37`: only for filters without wildcards.
+    /// `B-37`: only for filters without wildcards, and never for shared subscriptions.
     fn send_retained(
         &mut self,
         now: Now,
@@ -273,6 +281,7 @@ impl Core {
             RetainHandling::DoNotSend => false,
         };
         if wanted
+            && shared::inner(filter.filter).is_none()
             && !has_wildcard(filter.filter)
             && let Some(message) = self.retained_message(now, filter.filter)
         {
@@ -335,7 +344,9 @@ impl Core {
         };
         let removed = session.subscriptions.remove_entry(filter);
         let (number, is_persistent) = (session.number, session.is_persistent());
-        if removed.is_some() {
+        if removed.is_some() && shared::inner(filter).is_some() {
+            self.leave_group(session_key, filter);
+        } else if removed.is_some() {
             self.routes.remove(filter, session_key);
             self.topics.forget(filter);
         }

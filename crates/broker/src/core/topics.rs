@@ -10,6 +10,7 @@ use std::sync::Arc;
 use thingwire_mqtt::QoS;
 
 use super::routes::{Routes, Subscriber};
+use super::shared::Shared;
 use super::slab::Key;
 
 /// A topic of the table, while `epoch` is the table's.
@@ -44,6 +45,9 @@ struct Entry {
     /// `Topics::generation` when `matches` was made; 0 when it must be made again.
     made: u64,
     matches: Vec<Match>,
+    /// The same for `groups`, which are asked for only while there are any.
+    groups_made: u64,
+    groups: Vec<Key>,
 }
 
 /// The table.
@@ -95,6 +99,8 @@ impl Topics {
             name,
             made: 0,
             matches: Vec::new(),
+            groups_made: 0,
+            groups: Vec::new(),
         });
         TopicRef {
             epoch: self.epoch,
@@ -150,6 +156,30 @@ impl Topics {
         }
     }
 
+    /// Lends out the groups of a topic (`B-68`).
+    pub(crate) fn take_groups(&mut self, topic: TopicRef, shared: &mut Shared) -> Vec<Key> {
+        if topic.epoch != self.epoch {
+            return Vec::new();
+        }
+        let Some(entry) = self.entries.get_mut(topic.index as usize) else {
+            return Vec::new();
+        };
+        if entry.groups_made != self.generation {
+            shared.collect(&entry.name, &mut entry.groups);
+            entry.groups_made = self.generation;
+        }
+        std::mem::take(&mut entry.groups)
+    }
+
+    /// Takes the list back.
+    pub(crate) fn give_back_groups(&mut self, topic: TopicRef, groups: Vec<Key>) {
+        if topic.epoch == self.epoch
+            && let Some(entry) = self.entries.get_mut(topic.index as usize)
+        {
+            entry.groups = groups;
+        }
+    }
+
     /// A subscription to this filter was added, changed or removed.
     pub(crate) fn forget(&mut self, filter: &str) {
         if super::routes::has_wildcard(filter) {
@@ -158,6 +188,7 @@ impl Topics {
             && let Some(entry) = self.entries.get_mut(*index as usize)
         {
             entry.made = 0;
+            entry.groups_made = 0;
         }
     }
 

@@ -291,7 +291,7 @@ fn b_22_connack_of_mqtt_5_states_the_limits() {
         [
             "CONNACK 00 ReceiveMaximum(100) MaximumQoS(1) RetainAvailable(true) \
           MaximumPacketSize(149504) TopicAliasMaximum(8) WildcardSubscriptionAvailable(true) \
-          SubscriptionIdentifierAvailable(false) SharedSubscriptionAvailable(false) \
+          SubscriptionIdentifierAvailable(false) SharedSubscriptionAvailable(true) \
           ServerKeepAlive(1200)"
         ]
     );

@@ -437,6 +437,9 @@ fn a_damaged_row_is_named_and_nothing_panics() {
     world.subscribe(&device, &[("a", Q1)]);
     world.lose(&device);
     let from = world.client(V5, "from");
+    let (member, _) = world.persistent(V3, "member");
+    world.subscribe(&member, &[("$share/g/a", Q1)]);
+    world.lose(&member);
     world.say1(&from, "a", "x", 1);
     world.send(&from, &[retained("r", "x")]);
     world.pass(2);
@@ -454,12 +457,14 @@ fn a_damaged_row_is_named_and_nothing_panics() {
         subscriptions: row(crate::core::SUBSCRIPTIONS),
         queued: row(crate::core::QUEUED),
         retained: row(crate::core::RETAINED),
+        shared: row(crate::core::SHARED),
     };
-    let tables: [fn(&mut Rows) -> &mut Vec<thingwire_store::Row>; 4] = [
+    let tables: [fn(&mut Rows) -> &mut Vec<thingwire_store::Row>; 5] = [
         |rows| &mut rows.sessions,
         |rows| &mut rows.subscriptions,
         |rows| &mut rows.queued,
         |rows| &mut rows.retained,
+        |rows| &mut rows.shared,
     ];
     for table in tables {
         let len = table(&mut whole.clone())[0].1.len();

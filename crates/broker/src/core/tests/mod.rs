@@ -10,6 +10,7 @@ mod random;
 mod retained;
 mod routing;
 mod session;
+mod shared;
 mod slow;
 mod subscribe;
 mod will;
@@ -253,6 +254,7 @@ impl World {
             subscriptions: rows(super::SUBSCRIPTIONS),
             queued: rows(super::QUEUED),
             retained: rows(super::RETAINED),
+            shared: rows(super::SHARED),
         };
         self.core = core(self.config, &self.policy, &self.log);
         self.core.restore(self.now, &rows).expect("our own rows");

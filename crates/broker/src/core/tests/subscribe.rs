@@ -197,18 +197,6 @@ fn b_82_the_policy_is_asked_before_the_reserved_list() {
 }
 
 #[test]
-fn b_67_shared_subscriptions_are_refused_rather_than_ignored() {
-    for (version, code) in [(V3, "80"), (V5, "9e")] {
-        let mut world = World::new();
-        let device = world.client(version, "device");
-        assert_eq!(
-            codes(&world.subscribe(&device, &[("$share/group/a", Q0), ("b", Q0)])),
-            [format!("SUBACK [{code}, 00]")]
-        );
-    }
-}
-
-#[test]
 fn b_10_b_34_what_wildcards_match() {
     let mut world = World::new();
     let device = world.client(V3, "device");
