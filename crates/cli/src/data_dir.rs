@@ -32,6 +32,9 @@ pub(crate) struct Ready {
     pub(crate) mqtt_port: u16,
     /// Port of MQTT with ALPN.
     pub(crate) alpn_port: Option<u16>,
+    /// Port of SNTP; older clouds have none.
+    #[serde(default)]
+    pub(crate) sntp_port: Option<u16>,
     /// The control plane.
     pub(crate) api_url: String,
     /// PEM file with both roots.

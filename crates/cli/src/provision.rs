@@ -176,6 +176,7 @@ impl Target {
         // With the usual policy the client id must be the thing's name (C-51).
         let mut manifest = Manifest::new(endpoint, mqtt_port, thing, &self.region, account);
         manifest.alpn_port = alpn_port;
+        manifest.time_servers = self.time_servers()?;
         manifest.thing_name = Some(thing.to_owned());
         Ok(KitFiles {
             manifest,

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use aws_sdk_iot::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
+use thingwire_kit::TimeServer;
 
 use crate::data_dir::{Ready, default_dir};
 use crate::exit::{Exit, Failure};
@@ -197,6 +198,22 @@ impl Target {
                 .ready()
                 .map(|ready| (ready.mqtt_port, ready.alpn_port)),
         }
+    }
+
+    /// Whom devices of this cloud ask for the time: a local cloud itself, then servers that everybody may ask.
+    ///
+    /// # Errors
+    /// As [`Target::roots_pem`].
+    pub(crate) fn time_servers(&self) -> Result<Vec<TimeServer>, Failure> {
+        let mut servers = TimeServer::public();
+        if let Some(local) = &self.local {
+            let ready = local.ready()?;
+            if let Some(port) = ready.sntp_port {
+                let host = ready.endpoint.clone();
+                servers.insert(0, TimeServer { host, port });
+            }
+        }
+        Ok(servers)
     }
 
     /// Says what to do when nothing answered.

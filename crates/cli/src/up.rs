@@ -46,6 +46,9 @@ pub(crate) struct Up {
     /// Control plane, HTTP and HTTPS; 0 for a free port
     #[arg(long, value_name = "PORT", default_value = "4566")]
     api_port: u16,
+    /// SNTP over UDP, the time for boards, which have no clock; 0 for a free port
+    #[arg(long, value_name = "PORT", default_value = "4123")]
+    sntp_port: u16,
     /// MQTT without TLS and without policies, on this computer only, for tools and test suites
     #[arg(long, value_name = "PORT")]
     plaintext_port: Option<u16>,
@@ -112,6 +115,7 @@ impl Up {
             mqtt_port: self.mqtt_port,
             alpn_port: self.alpn_port,
             api_port: self.api_port,
+            sntp_port: self.sntp_port,
             plaintext_port: self.plaintext_port,
             cert_refusal: self.cert_refusal.into(),
             strict_sni: self.strict_sni,
@@ -181,6 +185,10 @@ fn print(
     row(
         "MQTT + ALPN",
         &format!("{}:{}  x-amzn-mqtt-ca", ready.endpoint, ready.alpn_port),
+    )?;
+    row(
+        "time",
+        &format!("{}:{}  SNTP over UDP", ready.endpoint, ready.sntp_port),
     )?;
     if let Some(port) = running.plaintext_port() {
         row(

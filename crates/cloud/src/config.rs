@@ -41,6 +41,8 @@ pub struct Config {
     pub alpn_port: u16,
     /// The control plane, HTTP and HTTPS; 0 takes a free port.
     pub api_port: u16,
+    /// SNTP over UDP, for devices without a clock; 0 takes a free port.
+    pub sntp_port: u16,
     /// MQTT without TLS and without policies, on loopback only, for tools and test suites (`A-8`). Usually off.
     pub plaintext_port: Option<u16>,
     /// How a certificate that may not connect is refused.
@@ -67,6 +69,7 @@ impl Config {
             mqtt_port: 8883,
             alpn_port: 4443,
             api_port: 4566,
+            sntp_port: 4123,
             plaintext_port: None,
             cert_refusal: CertRefusal::default(),
             strict_sni: false,
@@ -78,7 +81,8 @@ impl Config {
     /// The same with a free port for everything that listens.
     #[must_use]
     pub fn with_free_ports(mut self) -> Self {
-        (self.mqtt_port, self.alpn_port, self.api_port) = (0, 0, 0);
+        (self.mqtt_port, self.alpn_port) = (0, 0);
+        (self.api_port, self.sntp_port) = (0, 0);
         self.plaintext_port = self.plaintext_port.map(|_| 0);
         self
     }

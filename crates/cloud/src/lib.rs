@@ -21,6 +21,7 @@ pub mod ready;
 mod record;
 pub mod refusals;
 pub mod registry;
+mod sntp;
 mod start;
 pub mod tls;
 

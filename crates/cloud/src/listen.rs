@@ -119,7 +119,7 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
-fn failure(flag: &'static str, address: SocketAddr, error: io::Error) -> StartError {
+pub(crate) fn failure(flag: &'static str, address: SocketAddr, error: io::Error) -> StartError {
     match error.kind() {
         io::ErrorKind::AddrInUse => StartError::PortInUse { flag, address },
         io::ErrorKind::PermissionDenied => StartError::PortForbidden { flag, address },

@@ -10,12 +10,13 @@ use rcgen::KeyPair;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use thingwire_contract::{Arn, Kind};
-use thingwire_kit::{Existing, KitFiles, Manifest, PrivateKeyPem};
+use thingwire_kit::{Existing, KitFiles, Manifest, PrivateKeyPem, TimeServer};
 use thingwire_store::{Store, StoreError, Table, Write};
 
 use crate::account::Account;
 use crate::error::StartError;
 use crate::pki::PkiError;
+use crate::ready::Ready;
 use crate::registry::{
     CertificateMode, CertificateStatus, NewCertificate, Registry, RegistryError, Timestamp,
 };
@@ -132,29 +133,28 @@ impl Operator {
     }
 
     /// Writes its kit.
-    pub(crate) fn write_kit(
-        &self,
-        dir: &Path,
-        account: &Account,
-        endpoint: &str,
-        mqtt_port: u16,
-        alpn_port: u16,
-    ) -> Result<(), StartError> {
+    pub(crate) fn write_kit(&self, ready: &Ready, account: &Account) -> Result<(), StartError> {
         let client_id = format!("{CLIENT_ID_PREFIX}kit");
         let mut manifest = Manifest::new(
-            endpoint,
-            mqtt_port,
+            &ready.endpoint,
+            ready.mqtt_port,
             &client_id,
             &account.region,
             &account.account_id,
         );
-        manifest.alpn_port = Some(alpn_port);
+        manifest.alpn_port = Some(ready.alpn_port);
+        let time = TimeServer {
+            host: ready.endpoint.clone(),
+            port: ready.sntp_port,
+        };
+        manifest.time_servers.insert(0, time);
         let files = KitFiles {
             manifest,
             root_ca_pem: account.roots.clone(),
             certificate_pem: self.certificate.clone(),
             private_key_pem: PrivateKeyPem::new(self.private_key.clone()),
         };
+        let dir = &ready.operator_kit;
         files.write(dir, Existing::Replace).map_err(StartError::Kit)
     }
 }

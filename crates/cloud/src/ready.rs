@@ -20,6 +20,8 @@ pub struct Ready {
     pub mqtt_port: u16,
     /// MQTT over mutual TLS with ALPN `x-amzn-mqtt-ca`.
     pub alpn_port: u16,
+    /// SNTP, UDP.
+    pub sntp_port: u16,
     /// HTTPS with certificates.
     pub https_port: Option<u16>,
     /// The control plane.
@@ -71,6 +73,7 @@ mod tests {
             endpoint: "localhost".to_owned(),
             mqtt_port: 8883,
             alpn_port: 4443,
+            sntp_port: 4123,
             https_port: None,
             api_url: "http://localhost:4566".to_owned(),
             console_url: None,
@@ -85,7 +88,7 @@ mod tests {
         assert_eq!(
             read,
             serde_json::json!({
-                "endpoint": "localhost", "mqtt_port": 8883, "alpn_port": 4443, "https_port": null,
+                "endpoint": "localhost", "mqtt_port": 8883, "alpn_port": 4443, "sntp_port": 4123, "https_port": null,
                 "api_url": "http://localhost:4566", "console_url": null, "ca_file": "/data/root-CA.pem",
                 "operator_kit": "/data/operator-kit", "region": "us-east-1", "account_id": "123456789012",
             })

@@ -31,6 +31,7 @@ use crate::ready::{READY_FILE, Ready, write_whole};
 use crate::record::Recording;
 use crate::refusals::Refusals;
 use crate::registry::{Place, Registry};
+use crate::sntp::TimePort;
 use crate::tls::Tls;
 
 /// The data file inside the data folder.
@@ -96,6 +97,7 @@ impl Cloud {
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mqtt = Port::open("--mqtt-port", config.bind, config.mqtt_port).await?;
         let alpn = Port::open("--alpn-port", config.bind, config.alpn_port).await?;
+        let time = TimePort::open("--sntp-port", config.bind, config.sntp_port).await?;
         let api = Port::open("--api-port", loopback, config.api_port).await?;
         let plaintext = match config.plaintext_port {
             Some(port) => Some(Port::open("--plaintext-port", loopback, port).await?),
@@ -126,6 +128,7 @@ impl Cloud {
             endpoint: config.endpoint.clone(),
             mqtt_port: mqtt.number(),
             alpn_port: alpn.number(),
+            sntp_port: time.number(),
             https_port: None,
             api_url: format!("http://127.0.0.1:{}", api.number()),
             console_url: None,
@@ -138,6 +141,7 @@ impl Cloud {
 
         let (stop, stopping) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        tasks.spawn(time.serve(stopping.clone()));
         tasks.spawn(disconnect(&registry, broker.clone(), stopping.clone()));
 
         let tls = Tls::new(&account).map_err(StartError::Tls)?;
@@ -373,13 +377,7 @@ fn announce(
         move |error| StartError::DataDir { path, error }
     };
     write_whole(&ready.ca_file, account.roots.as_bytes()).map_err(failed(&ready.ca_file))?;
-    operator.write_kit(
-        &ready.operator_kit,
-        account,
-        &ready.endpoint,
-        ready.mqtt_port,
-        ready.alpn_port,
-    )?;
+    operator.write_kit(ready, account)?;
     for file in files {
         ready.write(&file).map_err(failed(&file))?;
     }

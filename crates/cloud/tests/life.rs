@@ -332,3 +332,40 @@ async fn another_host_name_works_after_a_restart_with_the_same_roots() {
     client.server_name = "cloud.example";
     assert_eq!(client.connect("a").await.0, CONNACK);
 }
+
+#[tokio::test]
+async fn it_tells_the_time_to_whoever_asks_for_it_and_its_kits_say_so() {
+    use std::time::{Duration, Instant, SystemTime};
+    use thingwire_chip::sntp::{PACKET, Question};
+
+    let folder = tempfile::tempdir().unwrap();
+    let config = Config::new(folder.path()).with_free_ports();
+    let running = Cloud::start(config).await.unwrap();
+    let ready = running.ready();
+    let socket = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    socket
+        .connect(("127.0.0.1", ready.sntp_port))
+        .await
+        .unwrap();
+    // What is no question gets no answer, and the question after it does.
+    socket.send(&[0; PACKET]).await.unwrap();
+    let question = Question::new(7);
+    let before = SystemTime::now();
+    let asked = Instant::now();
+    socket.send(&question.packet()).await.unwrap();
+    let mut packet = [0; 100];
+    let wait = tokio::time::timeout(Duration::from_secs(20), socket.recv(&mut packet));
+    let len = wait.await.unwrap().unwrap();
+    let answer = question
+        .answer(&packet[..len], asked.elapsed(), 1_767_225_600)
+        .unwrap();
+    let told = SystemTime::UNIX_EPOCH + answer.unix;
+    assert!(told >= before - Duration::from_millis(1), "{answer:?}");
+    assert!(told <= SystemTime::now() + answer.uncertainty);
+
+    let kit = thingwire_kit::Kit::load(&ready.operator_kit).unwrap();
+    let first = kit.time_servers.first().unwrap().to_string();
+    assert_eq!(first, format!("localhost:{}", ready.sntp_port));
+    assert!(kit.time_servers.len() > 1, "and public ones");
+    running.shutdown().await;
+}

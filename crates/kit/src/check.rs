@@ -95,6 +95,7 @@ pub(crate) fn read(dir: &Path) -> Reading {
             thing_name: manifest.thing_name.clone(),
             region: manifest.region.clone(),
             account_id: manifest.account_id.clone(),
+            time_servers: manifest.time_servers.clone(),
             roots,
             certificate,
             private_key,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use rustls::pki_types::CertificateDer;
 
-use crate::{KitError, PrivateKey, check};
+use crate::{KitError, PrivateKey, TimeServer, check};
 
 /// A connection kit that was read and whose parts fit together.
 #[derive(Clone, Debug)]
@@ -23,6 +23,8 @@ pub struct Kit {
     pub region: String,
     /// AWS account, 12 digits.
     pub account_id: String,
+    /// Whom a device without a clock asks for the time, the first choice first.
+    pub time_servers: Vec<TimeServer>,
     /// The roots that may prove the server; at least one.
     pub roots: Vec<CertificateDer<'static>>,
     /// The device's certificate chain, leaf first; at least one.

@@ -22,6 +22,7 @@ mod kit;
 mod manifest;
 mod pem;
 mod self_test;
+mod time_server;
 mod write;
 
 pub use check::{check, check_at};
@@ -30,4 +31,5 @@ pub use finding::{Finding, Problem, Severity};
 pub use key::{PrivateKey, PrivateKeyPem};
 pub use kit::Kit;
 pub use manifest::{MANIFEST_FILE, MANIFEST_VERSION, Manifest};
+pub use time_server::{NotATimeServer, TimeServer};
 pub use write::{Existing, KitFiles, prepare};

@@ -10,19 +10,21 @@
 //!   "thing_name": "esp32-demo",
 //!   "region": "us-east-1",
 //!   "account_id": "123456789012",
+//!   "time_servers": ["localhost:4123", "time.aws.com"],
 //!   "root_ca": "root-CA.pem",
 //!   "certificate": "certificate.pem",
 //!   "private_key": "private.key"
 //! }
 //! ```
 //!
+//! `time_servers` are for devices without a clock, the first choice first; without them some that everybody may ask.
 //! `alpn_port` (where `x-amzn-mqtt-ca` is spoken, `A-6`) and `thing_name` may be null or absent. File names are names
 //! inside the kit's folder. Members a reader does not know are ignored; `version` grows only when an
 //! old reader would misunderstand, and a reader refuses versions above its own.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Finding, Problem};
+use crate::{Finding, Problem, TimeServer};
 
 /// The name of the file inside the kit's folder.
 pub const MANIFEST_FILE: &str = "kit.json";
@@ -51,6 +53,9 @@ pub struct Manifest {
     pub region: String,
     /// AWS account, 12 digits.
     pub account_id: String,
+    /// Whom a device without a clock asks for the time, the first choice first.
+    #[serde(default = "TimeServer::public")]
+    pub time_servers: Vec<TimeServer>,
     /// File with the root certificates.
     #[serde(default = "root_ca_file")]
     pub root_ca: String,
@@ -93,6 +98,7 @@ impl Manifest {
             thing_name: None,
             region: region.to_owned(),
             account_id: account_id.to_owned(),
+            time_servers: TimeServer::public(),
             root_ca: root_ca_file(),
             certificate: certificate_file(),
             private_key: private_key_file(),
@@ -186,6 +192,24 @@ mod tests {
             parse(r#"{"version": 2, "hosts": []}"#),
             Err(Problem::ManifestNewer(2))
         );
+    }
+
+    #[test]
+    fn time_servers_are_named_or_public() {
+        let with = |servers: &str| {
+            let member = format!("{{\"time_servers\":{servers},\"version\"");
+            parse(&SMALLEST.replace("{\"version\"", &member))
+        };
+        assert_eq!(parse(SMALLEST).unwrap().time_servers, TimeServer::public());
+        assert_eq!(with("[]").unwrap().time_servers, []);
+        let named = with("[\"localhost:4123\"]").unwrap().time_servers;
+        assert_eq!(named, ["localhost:4123".parse().unwrap()]);
+        match with("[\"ntp://localhost\"]") {
+            Err(Problem::ManifestInvalid(text)) => {
+                assert!(text.contains("no time server"), "{text}")
+            }
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]

@@ -6,6 +6,7 @@ use core::fmt;
 use embassy_net::dns::DnsQueryType;
 use embassy_net::tcp::TcpSocket;
 use embassy_net::{IpAddress, Stack};
+use embassy_time::Duration;
 use mbedtls_rs::{
     AuthMode, Certificate, ClientSessionConfig, Credentials, PrivateKey, Session, SessionConfig,
     Tls, TlsVersion, X509,
@@ -19,6 +20,9 @@ use crate::{explain, wall_clock};
 
 /// ALPN that tells MQTT with a client certificate apart on a shared port (`A-6`).
 const ALPN_MQTT: &[&CStr] = &[c"x-amzn-mqtt-ca"];
+
+/// How long a connection waits for the first time; a server that answers does so in less.
+const FIRST_TIME: Duration = Duration::from_secs(8);
 
 /// Memory lent to the TCP socket. TLS has its own, on the heap.
 #[derive(Debug)]
@@ -131,10 +135,10 @@ impl Connector for TlsConnector<'_> {
             ));
         }
         // Without a date every certificate would be refused, and the words for that would mislead.
-        if wall_clock::now().is_none() {
+        if !wall_clock::wait(FIRST_TIME).await {
             return Err(Failure::new(
-                FailureKind::Configuration,
-                "nobody knows the time, so certificates cannot be checked",
+                FailureKind::Tls,
+                "nobody has told the time, so certificates cannot be checked",
             ));
         }
         let address = self.address().await?;

@@ -3,6 +3,7 @@
 //! - [`TlsConnector`] opens mutual-TLS connections with a kit image, over embassy-net and Mbed TLS, and says in plain
 //!   words why one failed;
 //! - [`ChipPlatform`] gives the device library embassy's time and random numbers;
+//! - [`sntp`] sets the clock by the time servers of the kit, and keeps it right;
 //! - [`wall_clock`] gives Mbed TLS the date, without which no certificate is accepted;
 //! - `libc` (a feature) gives Mbed TLS memory and a few functions on strings, and counts the memory.
 //!
@@ -27,6 +28,7 @@ mod explain;
 #[cfg(feature = "libc")]
 pub mod libc;
 mod platform;
+pub mod sntp;
 mod transport;
 pub mod wall_clock;
 mod watched;

@@ -1,20 +1,27 @@
 //! The date, for the validity of certificates.
 //!
-//! A chip has no calendar of its own: somebody tells it the time once (a clock chip, SNTP), and the uptime carries it on.
-//! Until then Mbed TLS is told that there is no time, and it accepts no certificate.
+//! A chip has no calendar of its own: somebody tells it the time ([`sntp`](crate::sntp), a clock chip), and the uptime
+//! carries it on. Until then Mbed TLS is told that there is no time, and it accepts no certificate. No time is taken that
+//! lies before the floor: the day before this firmware was built, or the last time that the board remembers.
 
 use core::cell::Cell;
 use core::fmt;
 
 use critical_section::Mutex;
-use embassy_time::Instant;
+use embassy_time::{Duration, Instant, Timer, with_timeout};
 use mbedtls_rs::sys::hook::timer::{MbedtlsTimer, hook_timer};
 use mbedtls_rs::sys::hook::wall_clock::{MbedtlsWallClock, hook_wall_clock};
 use mbedtls_rs::sys::{mbedtls_ms_time_t, tm};
 use thingwire_chip::Calendar;
 
-/// 2026-01-01: this firmware is younger, so no right clock shows less.
-const FLOOR: u64 = 1_767_225_600;
+/// 2026-01-01, before the first line of this firmware; the build usually knows a later one.
+const OLDEST: u64 = 1_767_225_600;
+
+/// Unix time in seconds that has surely passed: 0 for that of the build.
+static FLOOR: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
+
+/// How often [`wait`] looks.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// Unix time at the start of embassy's clock, in seconds; 0 while nobody knows.
 static STARTED_AT: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
@@ -31,10 +38,7 @@ pub struct ImplausibleTime {
 impl fmt::Display for ImplausibleTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.date {
-            Some(date) => write!(
-                f,
-                "the clock shows {date}, before this firmware was written"
-            ),
+            Some(date) => write!(f, "the clock shows {date}, which has long passed"),
             None => f.write_str("the clock shows no date"),
         }
     }
@@ -42,13 +46,29 @@ impl fmt::Display for ImplausibleTime {
 
 impl core::error::Error for ImplausibleTime {}
 
+/// A Unix time in seconds that has surely passed.
+#[must_use]
+pub fn floor() -> u64 {
+    let built = option_env!("THINGWIRE_FLOOR").and_then(|text| text.parse().ok());
+    let raised = critical_section::with(|cs| FLOOR.borrow(cs).get());
+    built.unwrap_or(OLDEST).max(OLDEST).max(raised)
+}
+
+/// Raises the floor to a time that the board remembers, in Unix seconds; one that lies lower changes nothing.
+pub fn raise_floor(unix: u64) {
+    critical_section::with(|cs| {
+        let floor = FLOOR.borrow(cs);
+        floor.set(floor.get().max(unix));
+    });
+}
+
 /// Sets the clock to this Unix time in seconds and lets Mbed TLS use it. May be called again.
 ///
 /// # Errors
 /// [`ImplausibleTime`]: the clock stays as it was.
 pub fn set(unix: u64) -> Result<Calendar, ImplausibleTime> {
     let date = Calendar::from_unix(unix);
-    let plausible = date.filter(|_| unix >= FLOOR);
+    let plausible = date.filter(|_| unix >= floor());
     let plausible = plausible.ok_or(ImplausibleTime { date })?;
     let started_at = unix.saturating_sub(Instant::now().as_secs());
     critical_section::with(|cs| STARTED_AT.borrow(cs).set(started_at));
@@ -64,11 +84,24 @@ pub fn set(unix: u64) -> Result<Calendar, ImplausibleTime> {
 /// The date now; `None` until [`set`] was told one.
 #[must_use]
 pub fn now() -> Option<Calendar> {
+    unix().and_then(Calendar::from_unix)
+}
+
+/// The same as Unix time in seconds, for a board to remember.
+#[must_use]
+pub fn unix() -> Option<u64> {
     let started_at = critical_section::with(|cs| STARTED_AT.borrow(cs).get());
-    if started_at == 0 {
-        return None;
-    }
-    Calendar::from_unix(started_at.saturating_add(Instant::now().as_secs()))
+    (started_at != 0).then(|| started_at.saturating_add(Instant::now().as_secs()))
+}
+
+/// Waits until the clock was set, but not longer than this; answers whether it is. Nothing happens when it is dropped.
+pub async fn wait(limit: Duration) -> bool {
+    let set = async {
+        while unix().is_none() {
+            Timer::after(LOOK).await;
+        }
+    };
+    with_timeout(limit, set).await.is_ok()
 }
 
 struct Clock;

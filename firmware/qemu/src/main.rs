@@ -44,6 +44,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 use thingwire_chip::{ImageError, KitImage, MqttVersion};
 use thingwire_device::future::{Either, select};
 use thingwire_device::{AlreadyRunning, Client, Config, ConfigError, Failure, Memory, Version};
+use thingwire_firmware::sntp;
 use thingwire_firmware::wall_clock::{self, ImplausibleTime};
 use thingwire_firmware::{ChipPlatform, SocketBuffers, Tls, TlsConnector};
 
@@ -94,6 +95,11 @@ async fn run_network(mut runner: Runner<'static, Network>) {
 }
 
 #[embassy_executor::task]
+async fn keep_time(stack: Stack<'static>, kit: KitImage<'static>, seed: u64) {
+    match sntp::keep_time(stack, &kit, seed, report::time).await {}
+}
+
+#[embassy_executor::task]
 async fn device(spawner: Spawner) {
     match start(spawner).await {
         Ok(never) => match never {},
@@ -107,12 +113,19 @@ async fn start(spawner: Spawner) -> Result<Infallible, Ended> {
     // SAFETY: the machine has memory there, which the program does not use otherwise.
     let image = unsafe { core::slice::from_raw_parts(machine::KIT, KitImage::MAX_LEN) };
     let kit = KitImage::read(image).map_err(Ended::Kit)?;
-    let date = wall_clock::set(clock::wall_clock()).map_err(Ended::Time)?;
+    // A kit for a network without time servers relies on the machine's own clock.
+    if kit.time_servers.is_empty() {
+        let _ = wall_clock::set(clock::wall_clock()).map_err(Ended::Time)?;
+    }
 
     static ENTROPY: StaticCell<Entropy> = StaticCell::new();
     let entropy = ENTROPY.init(Entropy::start().ok_or(Ended::NoRandomness)?);
     let platform = ChipPlatform::new(entropy.next_u32());
     let stack = network(spawner, entropy.next_u64())?;
+    if !kit.time_servers.is_empty() {
+        let task = keep_time(stack, kit, entropy.next_u64());
+        spawner.spawn(task.map_err(|_| Ended::TimeTwice)?);
+    }
     static TLS: StaticCell<Tls<'static>> = StaticCell::new();
     let tls = TLS.init(Tls::new(entropy).map_err(|_| Ended::TlsTwice)?);
 
@@ -120,11 +133,8 @@ async fn start(spawner: Spawner) -> Result<Infallible, Ended> {
     let _ = with_timeout(FIRST_ADDRESS, stack.wait_config_up()).await;
     let deepest = stack_depth::deepest();
     match stack.config_v4() {
-        Some(config) => say!(
-            "{date}; address {}; deepest stack {deepest} B",
-            config.address
-        ),
-        None => say!("{date}; no address by DHCP yet; deepest stack {deepest} B"),
+        Some(config) => say!("address {}; deepest stack {deepest} B", config.address),
+        None => say!("no address by DHCP yet; deepest stack {deepest} B"),
     }
 
     static RECEIVE: ConstStaticCell<[u8; 4096]> = ConstStaticCell::new([0; 4096]);
@@ -158,8 +168,8 @@ async fn start(spawner: Spawner) -> Result<Infallible, Ended> {
 
 /// Starts the network device and the stack above it, which asks for an address by DHCP.
 fn network(spawner: Spawner, seed: u64) -> Result<Stack<'static>, Ended> {
-    // DHCP, DNS, and one connection.
-    static RESOURCES: StaticCell<StackResources<3>> = StaticCell::new();
+    // DHCP, DNS, SNTP, and one connection.
+    static RESOURCES: StaticCell<StackResources<4>> = StaticCell::new();
     let device = Network::start().ok_or(Ended::NoNetworkDevice)?;
     let config = embassy_net::Config::dhcpv4(embassy_net::DhcpConfig::default());
     let resources = RESOURCES.init(StackResources::new());
@@ -175,6 +185,7 @@ enum Ended {
     NoRandomness,
     NoNetworkDevice,
     NetworkTwice,
+    TimeTwice,
     TlsTwice,
     Tls(Failure),
     Config(ConfigError),
@@ -198,6 +209,7 @@ impl fmt::Display for Ended {
             }
             Self::NoNetworkDevice => f.write_str("the machine has no network device"),
             Self::NetworkTwice => f.write_str("the network was started twice"),
+            Self::TimeTwice => f.write_str("the clock was started twice"),
             Self::TlsTwice => f.write_str("tls was started twice"),
             Self::Tls(failure) => failure.fmt(f),
             Self::Config(error) => error.fmt(f),

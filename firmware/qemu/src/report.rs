@@ -1,6 +1,7 @@
 //! What the device says about its connection on the serial line.
 
 use thingwire_device::Event;
+use thingwire_firmware::sntp::TimeEvent;
 use thingwire_firmware::{TlsVersion, libc};
 
 use crate::console::say;
@@ -19,6 +20,11 @@ pub(crate) fn opened(version: TlsVersion) {
         heap.peak,
         stack_depth::deepest()
     );
+}
+
+/// What time servers said.
+pub(crate) fn time(event: TimeEvent<'_>) {
+    say!("{event}");
 }
 
 /// The connection's life, for people to read.
