@@ -30,6 +30,29 @@ struct Shared {
     rearm: Arc<Notify>,
     settled: Notify,
     config: Config,
+    traffic: Traffic,
+}
+
+/// What the edge counts outside the lock.
+#[derive(Debug, Default)]
+pub(crate) struct Traffic {
+    read: AtomicU64,
+    written: AtomicU64,
+}
+
+impl Traffic {
+    pub(crate) fn read(&self, bytes: usize) {
+        add(&self.read, bytes);
+    }
+
+    pub(crate) fn written(&self, bytes: usize) {
+        add(&self.written, bytes);
+    }
+}
+
+fn add(count: &AtomicU64, bytes: usize) {
+    // Nobody draws conclusions from the order of two counts.
+    count.fetch_add(u64::try_from(bytes).unwrap_or_default(), Ordering::Relaxed);
 }
 
 /// A running broker. Clones are the same broker; it ends when the last one is dropped.
@@ -66,6 +89,7 @@ impl Broker {
             rearm: Arc::clone(&rearm),
             settled: Notify::new(),
             config,
+            traffic: Traffic::default(),
         });
         tokio::spawn(run_timers(Arc::downgrade(&shared), rearm));
         let broker = Self { shared };
@@ -117,7 +141,12 @@ impl Broker {
     /// Counts and sizes.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        self.with(|core, _| core.statistics())
+        let traffic = self.traffic();
+        Statistics {
+            bytes_read: traffic.read.load(Ordering::Relaxed),
+            bytes_written: traffic.written.load(Ordering::Relaxed),
+            ..self.with(|core, _| core.statistics())
+        }
     }
 
     /// The connections whose CONNECT was accepted, by client id.
@@ -130,6 +159,10 @@ impl Broker {
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.shared.config
+    }
+
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.shared.traffic
     }
 
     pub(crate) fn open(&self, peer: Peer) -> (ConnectionKey, Arc<Outbox>) {

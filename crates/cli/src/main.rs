@@ -33,6 +33,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use exit::{Exit, Failure};
+use logging::LogFormat;
 
 /// From bare board to AWS IoT Core, and a local cloud to do it on first.
 #[derive(Parser, Debug)]
@@ -107,11 +108,11 @@ fn main() -> ExitCode {
         target,
         json,
     } = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    logging::start(match command {
-        Command::Up(_) => logging::SERVER,
-        Command::Demo(_) => logging::QUIET,
-        _ => logging::COMMAND,
-    });
+    match &command {
+        Command::Up(up) => logging::start(logging::SERVER, up.log_format()),
+        Command::Demo(_) => logging::start(logging::QUIET, LogFormat::Text),
+        _ => logging::start(logging::COMMAND, LogFormat::Text),
+    }
     let context = Context {
         target,
         json,

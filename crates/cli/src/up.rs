@@ -4,9 +4,12 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use thingwire_cloud::{CertRefusal, Cloud, Config, Running, StartError, config::DEFAULT_ENDPOINT};
+use thingwire_cloud::{
+    CertRefusal, Cloud, Config, Running, StartError, config::DEFAULT_ENDPOINT, files,
+};
 
 use crate::exit::{Exit, Failure};
+use crate::logging::LogFormat;
 use crate::output::{FAINT, STRONG, Waiting};
 use crate::{Context, names, output};
 
@@ -68,6 +71,9 @@ pub(crate) struct Up {
     /// event; `thingwire policy generate` makes the least policy of it
     #[arg(long, value_name = "FILE")]
     record: Option<PathBuf>,
+    /// Form of the log on stderr
+    #[arg(long, value_enum, default_value = "text")]
+    log_format: LogFormat,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -88,12 +94,23 @@ impl From<Refuse> for CertRefusal {
 }
 
 impl Up {
+    pub(crate) const fn log_format(&self) -> LogFormat {
+        self.log_format
+    }
+
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         let data_dir = context.target.data_dir()?;
         let usual = context.target.data_dir.is_none();
         let config = self.config(&data_dir);
         let waiting = Waiting::start("starting the local cloud");
         let stop = stop_signal()?;
+        if let Some(limit) = files::raise() {
+            tracing::info!(
+                files = limit.now,
+                connections = limit.connections(),
+                "{limit}"
+            );
+        }
         let running = Cloud::start(config)
             .await
             .map_err(|error| start_failed(&error))?;

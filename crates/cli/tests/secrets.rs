@@ -9,9 +9,12 @@ use std::path::Path;
 
 use common::{Cloud, read};
 
+/// A message whose text is nowhere else.
+const PAYLOAD: &str = "b7-the-words-of-a-payload-2f";
+
 #[test]
-fn no_key_is_logged_at_any_level() {
-    let cloud = Cloud::start_with(&[], &[("RUST_LOG", "trace")]);
+fn no_key_and_no_payload_is_logged_at_any_level() {
+    let cloud = Cloud::start_with(&["--log-format", "json"], &[("RUST_LOG", "trace")]);
     std::fs::write(cloud.path("policy.json"), common::POLICY).unwrap();
     let mut said = String::new();
     for args in [
@@ -26,9 +29,10 @@ fn no_key_is_logged_at_any_level() {
             "--json",
         ][..],
         &["kit", "check", "lamp"],
-        &["pub", "-t", "esp32/pub", "-m", "x", "--kit", "lamp"],
-        &["pub", "-t", "esp32/other", "-m", "x", "--kit", "lamp"],
-        &["sub", "-t", "a", "-W", "1"],
+        &["pub", "-t", "esp32/pub", "-m", PAYLOAD, "--kit", "lamp"],
+        &["pub", "-t", "esp32/other", "-m", PAYLOAD, "--kit", "lamp"],
+        &["pub", "-t", "kept", "-m", PAYLOAD, "-r"],
+        &["sub", "-t", "kept", "-C", "1"],
         &["device", "run", "--kit", "lamp", "--count", "1"],
         &["thing", "delete", "lamp", "--force"],
     ] {
@@ -37,7 +41,10 @@ fn no_key_is_logged_at_any_level() {
             .env("RUST_LOG", "trace")
             .output()
             .unwrap();
-        said.push_str(&String::from_utf8_lossy(&output.stdout));
+        // What was subscribed to is the answer, and is to be there.
+        if args[0] != "sub" {
+            said.push_str(&String::from_utf8_lossy(&output.stdout));
+        }
         said.push_str(&String::from_utf8_lossy(&output.stderr));
     }
     let operator = Path::new(cloud.ready["operator_kit"].as_str().unwrap()).join("private.key");
@@ -49,6 +56,14 @@ fn no_key_is_logged_at_any_level() {
     );
     said.push_str(&log);
 
+    assert!(!said.contains(PAYLOAD), "a payload as text");
+    let hex: String = PAYLOAD.bytes().map(|byte| format!("{byte:02x}")).collect();
+    assert!(!said.to_lowercase().contains(&hex), "a payload in hex");
+    let decimal = format!("{:?}", PAYLOAD.as_bytes());
+    assert!(
+        !said.contains(decimal.trim_matches(['[', ']'])),
+        "a payload as bytes"
+    );
     assert!(!said.contains("PRIVATE KEY"), "the frame of a key");
     for key in keys {
         let lines: Vec<&str> = key

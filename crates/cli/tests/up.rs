@@ -148,3 +148,39 @@ fn flags_that_cannot_be_right_are_usage_errors() {
         finished.expect(2, &[value]);
     }
 }
+
+/// `A-29`, `D-9`: each refusal in the log carries AWS's name of the reason, and why in our words.
+#[cfg(unix)]
+#[test]
+fn the_log_is_json_when_asked_and_names_the_reason_of_refusals() {
+    let cloud = Cloud::start_with(&["--log-format", "json"], &[]);
+    cloud.create_device("lamp");
+    cloud
+        .run(&["pub", "-t", "esp32/other", "-m", "x", "--kit", "lamp"])
+        .expect(3, &[]);
+    let (_, log, _folder) = cloud.stop();
+    let lines: Vec<serde_json::Value> = log
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    let refused = lines
+        .iter()
+        .find(|line| line["status"] == "Failure")
+        .unwrap_or_else(|| panic!("no refusal in {log}"));
+    assert_eq!(refused["reason"], "AUTHORIZATION_FAILURE");
+    assert_eq!(refused["action"], "iot:Publish");
+    assert_eq!(refused["resource"], "esp32/other");
+    assert!(
+        refused["message"]
+            .as_str()
+            .is_some_and(|text| text.contains("esp32/other")),
+        "{refused}"
+    );
+    assert!(
+        lines
+            .iter()
+            .any(|line| line["files"].as_u64() > Some(0) && line["connections"].is_u64()),
+        "how many files may be open: {log}"
+    );
+}

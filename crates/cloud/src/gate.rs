@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::health::Counts;
 use crate::refusals::{NewRefusal, Reason, Refusals};
 use crate::tls::{self, ALPN_MQTT, Certificates, Denied};
 
@@ -31,6 +32,7 @@ pub(crate) struct Gate {
     pub(crate) broker: Broker,
     pub(crate) certificates: Arc<dyn Certificates>,
     pub(crate) refusals: Arc<Refusals>,
+    counts: Arc<Counts>,
     /// The names under which this cloud may be asked for; none when any will do (`A-16`).
     pub(crate) strict_names: Option<BTreeSet<String>>,
     handshakes: Semaphore,
@@ -58,12 +60,14 @@ impl Gate {
         broker: Broker,
         certificates: Arc<dyn Certificates>,
         refusals: Arc<Refusals>,
+        counts: Arc<Counts>,
         strict_names: Option<BTreeSet<String>>,
     ) -> Self {
         Self {
             broker,
             certificates,
             refusals,
+            counts,
             strict_names,
             handshakes: Semaphore::new(HANDSHAKES),
         }
@@ -111,65 +115,75 @@ impl Gate {
             acceptor.accept(stream).into_fallible().await
         };
         match tokio::time::timeout(HANDSHAKE, handshake).await {
-            Ok(Ok(stream)) => Some(stream),
+            Ok(Ok(stream)) => {
+                self.counts.handshake_done();
+                Some(stream)
+            }
             Ok(Err((error, stream))) => {
-                self.explain(from, &error);
+                let why = self.explain(from, &error);
+                self.counts.handshake_failed(why);
                 goodbye(stream).await;
                 None
             }
             Err(_) => {
+                self.counts.handshake_failed("TIMED_OUT");
                 tracing::debug!(source = %from, "the TLS handshake took too long");
                 None
             }
         }
     }
 
-    /// Tells a handshake that failed because of us from one that failed because of them.
-    fn explain(&self, from: SocketAddr, error: &std::io::Error) {
+    /// Tells a handshake that failed because of us from one that failed because of them. Answers why, as a name.
+    fn explain(&self, from: SocketAddr, error: &std::io::Error) -> &'static str {
         let Some(tls) = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
         else {
             tracing::debug!(source = %from, %error, "the connection ended during the TLS handshake");
-            return;
+            return "CONNECTION_LOST";
+        };
+        let refused = |refused: Refused| {
+            let name = refused.reason.name();
+            self.note(from, refused);
+            name
         };
         let not_authenticated = |explanation: &str| {
-            let explanation = explanation.to_owned();
-            self.note(
-                from,
-                Refused {
-                    reason: Reason::NotAuthenticated,
-                    explanation,
-                    certificate_id: None,
-                },
-            );
+            refused(Refused {
+                reason: Reason::NotAuthenticated,
+                explanation: explanation.to_owned(),
+                certificate_id: None,
+            })
         };
         if let Some(denied) = tls::denied(tls) {
-            self.note(from, denied.clone().into());
-            return;
+            return refused(denied.clone().into());
         }
         match tls {
-            rustls::Error::NoCertificatesPresented => {
-                not_authenticated(
-                    "the client showed no certificate; give it the kit's certificate and private key",
-                );
-            }
+            rustls::Error::NoCertificatesPresented => not_authenticated(
+                "the client showed no certificate; give it the kit's certificate and private key",
+            ),
             rustls::Error::InvalidCertificate(_) => {
-                not_authenticated("the client could not prove that the certificate is its own");
+                not_authenticated("the client could not prove that the certificate is its own")
             }
             rustls::Error::InvalidMessage(_) => {
-                tracing::info!(source = %from, "closed: the bytes are not TLS")
+                tracing::info!(source = %from, "closed: the bytes are not TLS");
+                "NOT_TLS"
             }
             rustls::Error::AlertReceived(
                 alert @ (AlertDescription::UnknownCA
                 | AlertDescription::BadCertificate
                 | AlertDescription::CertificateUnknown
                 | AlertDescription::CertificateExpired),
-            ) => tracing::warn!(
-                source = %from, ?alert,
-                "the client does not trust this server; give it the kit's root-CA.pem and a name that the server has"
-            ),
-            other => tracing::info!(source = %from, error = %other, "the TLS handshake failed"),
+            ) => {
+                tracing::warn!(
+                    source = %from, ?alert,
+                    "the client does not trust this server; give it the kit's root-CA.pem and a name that the server has"
+                );
+                "SERVER_NOT_TRUSTED"
+            }
+            other => {
+                tracing::info!(source = %from, error = %other, "the TLS handshake failed");
+                "TLS_ERROR"
+            }
         }
     }
 

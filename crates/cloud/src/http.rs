@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, HOST, HeaderName, ORIGIN};
+use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -76,21 +76,21 @@ impl Hosts {
             Some(authority) => Some(authority.as_str()),
             None => headers.get(HOST).and_then(|host| host.to_str().ok()),
         };
-        match host {
-            Some(host) if self.know(host) => {}
-            Some(host) => {
-                return Err(format!(
-                    "host `{host}` is not this cloud; use localhost or the endpoint's name"
-                ));
-            }
-            None => return Err("the request names no host".to_owned()),
+        let Some(host) = host else {
+            return Err("the request names no host".to_owned());
+        };
+        if !self.know(host) {
+            return Err(format!(
+                "host `{host}` is not this cloud; use localhost or the endpoint's name"
+            ));
         }
         if let Some(origin) = headers.get(ORIGIN) {
             let origin = origin.to_str().unwrap_or_default();
-            let known = origin
-                .split_once("://")
-                .is_some_and(|(_, host)| self.know(host));
-            if !known {
+            let page = ["http://", "https://"]
+                .iter()
+                .find_map(|scheme| origin.strip_prefix(scheme));
+            // Another port of this computer is another origin, and whose page that is nobody knows.
+            if page.is_none_or(|page| !page.eq_ignore_ascii_case(host)) {
                 return Err(format!(
                     "requests from web pages of `{origin}` are not served"
                 ));
@@ -181,10 +181,12 @@ async fn guard(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) ->
                 HeaderName::from_static("x-amzn-errortype"),
                 "ForbiddenException",
             );
+            // The body was not read, so nothing can follow it.
+            let close = (CONNECTION, "close");
             let body = serde_json::json!({ "message": why }).to_string();
             (
                 StatusCode::FORBIDDEN,
-                [kind, (CONTENT_TYPE, "application/json")],
+                [kind, close, (CONTENT_TYPE, "application/json")],
                 body,
             )
                 .into_response()
@@ -257,7 +259,11 @@ mod tests {
     fn web_pages_of_other_sites_do_not() {
         let from = |origin| admit("/things", &[(HOST, "localhost:4566"), (ORIGIN, origin)]);
         assert_eq!(from("http://localhost:4566"), Ok(()), "the console");
+        assert_eq!(from("https://LOCALHOST:4566"), Ok(()), "over TLS");
         assert!(from("https://evil.example").is_err());
+        assert!(from("http://localhost:4567").is_err(), "another port");
+        assert!(from("http://127.0.0.1:4566").is_err(), "another name");
+        assert!(from("ftp://localhost:4566").is_err());
         assert!(from("null").is_err(), "a sandboxed frame");
     }
 }

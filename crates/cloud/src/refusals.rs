@@ -3,7 +3,7 @@
 //! A device sees a closed connection and nothing else (`A-30`, `B-52`). Here is the other half of the story: which action on which
 //! resource was refused to whom and why. `GET /_thingwire/refusals` serves it on loopback. No payloads, no keys.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use serde::Serialize;
 const KEPT: usize = 1000;
 
 /// Why, in AWS's log vocabulary (`A-29`), and beyond it where AWS has no word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
     /// The certificate is not in the registry (`A-21`).
@@ -111,6 +111,7 @@ pub struct Refusals {
 #[derive(Debug, Default)]
 struct Ring {
     count: u64,
+    by_reason: BTreeMap<Reason, u64>,
     kept: VecDeque<Refusal>,
 }
 
@@ -122,6 +123,8 @@ impl Refusals {
             .unwrap_or_default();
         let mut ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.count = ring.count.saturating_add(1);
+        let of_reason = ring.by_reason.entry(new.reason).or_default();
+        *of_reason = of_reason.saturating_add(1);
         if ring.kept.len() >= KEPT {
             ring.kept.pop_front();
         }
@@ -137,6 +140,16 @@ impl Refusals {
             source: new.address.to_string(),
         };
         ring.kept.push_back(refusal);
+    }
+
+    /// How many there were of each reason since the start, also those that are no longer kept.
+    #[must_use]
+    pub fn counts(&self) -> Vec<(Reason, u64)> {
+        let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
+        ring.by_reason
+            .iter()
+            .map(|(reason, count)| (*reason, *count))
+            .collect()
     }
 
     /// Those of a client id and a certificate, if given, oldest first.
@@ -178,6 +191,12 @@ mod tests {
         }
         let kept = refusals.list(None, None);
         assert_eq!((kept.len(), kept[0].number), (KEPT, 4));
+        let all = u64::try_from(KEPT + 3).unwrap();
+        assert_eq!(
+            refusals.counts(),
+            [(Reason::AuthorizationFailure, all)],
+            "also those that went"
+        );
         assert_eq!(refusals.list(Some("client-2"), None), []);
         assert_eq!(refusals.list(Some("client-3"), Some("c1")).len(), 1);
         assert_eq!(refusals.list(Some("client-3"), Some("c2")), []);

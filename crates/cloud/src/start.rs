@@ -23,6 +23,7 @@ use crate::chain;
 use crate::config::Config;
 use crate::error::StartError;
 use crate::gate::Gate;
+use crate::health::{Counts, Health, Metered};
 use crate::http::{Api, Hosts};
 use crate::listen::{Port, stopped};
 use crate::observe::Watch;
@@ -52,14 +53,14 @@ pub struct Running {
     plaintext_port: Option<u16>,
     refusals: Arc<Refusals>,
     broker: Broker,
-    store: Arc<dyn Store>,
+    store: Arc<Metered>,
     stop: watch::Sender<bool>,
     tasks: JoinSet<()>,
 }
 
 /// What was read from, or made in, the data folder.
 struct Opened {
-    store: Arc<dyn Store>,
+    store: Arc<Metered>,
     account: Account,
     registry: Arc<Registry>,
     operator: Operator,
@@ -108,7 +109,7 @@ impl Cloud {
         let authorizer = Arc::new(Authorizer::new(Arc::clone(&registry)));
         let deciding = deciding(config.record_file.as_deref(), &authorizer)?;
         let broker = blocking({
-            let store = Arc::clone(&store);
+            let store: Arc<dyn Store> = Arc::<Metered>::clone(&store);
             let watch = Arc::new(Watch::new(Arc::clone(&refusals)));
             // No `$` topic is open yet: the services behind them come later, and nothing is accepted
             // that nobody would answer.
@@ -152,10 +153,12 @@ impl Cloud {
                 .map(|name| name.to_ascii_lowercase())
                 .collect()
         });
+        let counts = Arc::new(Counts::default());
         let gate = Arc::new(Gate::new(
             broker.clone(),
             Arc::<Registry>::clone(&registry),
             Arc::clone(&refusals),
+            Arc::clone(&counts),
             strict_names,
         ));
         for (port, with_alpn) in [(mqtt, false), (alpn, true)] {
@@ -193,7 +196,13 @@ impl Cloud {
         };
         let hosts = Hosts::new(&[&config.endpoint, &account.aws_endpoint], &account.region);
         let acceptor = TlsAcceptor::from(tls.for_api().map_err(StartError::Tls)?);
-        let served = Arc::new(Api::new(router(state), hosts, acceptor));
+        let health = Health {
+            broker: broker.clone(),
+            store: Arc::clone(&store),
+            refusals: Arc::clone(&refusals),
+            counts,
+        };
+        let served = Arc::new(Api::new(health.watch(router(state)), hosts, acceptor));
         tasks.spawn({
             let stopping = stopping.clone();
             api.serve(stopping.clone(), move |stream, from| {
@@ -300,7 +309,7 @@ fn open(config: &Config, names: BTreeSet<String>) -> Result<Opened, StartError> 
     make_folder(folder)?;
     let store = RedbStore::open(folder.join(DATA_FILE))
         .map_err(|error| StartError::store(folder, error))?;
-    let store: Arc<dyn Store> = Arc::new(store);
+    let store = Arc::new(Metered::new(Arc::new(store)));
     let wanted = Wanted {
         region: config.region.clone(),
         account_id: config.account_id.clone(),
@@ -312,7 +321,7 @@ fn open(config: &Config, names: BTreeSet<String>) -> Result<Opened, StartError> 
         region: account.region.clone(),
         account_id: account.account_id.clone(),
     };
-    let registry = Registry::open(Arc::clone(&store), place)
+    let registry = Registry::open(Arc::<Metered>::clone(&store), place)
         .map_err(|error| StartError::store(folder, error))?;
     let registry = Arc::new(registry);
     let operator = Operator::open(folder, store.as_ref(), &registry, &account)?;

@@ -104,6 +104,10 @@ impl Core {
             return false;
         }
         self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+        if qos == QoS::AtLeastOnce {
+            let count = &mut self.statistics.delivered_at_least_once;
+            *count = count.saturating_add(1);
+        }
         let mut durable = false;
         let packet_id = (qos != QoS::AtMostOnce).then(|| {
             let sequence = session.new_sequence();
@@ -256,6 +260,8 @@ impl Core {
             self.single
                 .append_to(&mut connection.staged, Some(packet_id));
             self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+            let count = &mut self.statistics.delivered_at_least_once;
+            *count = count.saturating_add(1);
             if !connection.touched {
                 connection.touched = true;
                 self.touched.push(key);

@@ -26,10 +26,14 @@ pub struct Statistics {
     pub refused_connects: u64,
     /// PUBLISH packets that arrived.
     pub received: u64,
+    /// Of those, the ones with QoS 1.
+    pub received_at_least_once: u64,
     /// PUBLISH packets that were refused.
     pub refused_publishes: u64,
     /// PUBLISH packets that were put into outboxes.
     pub delivered: u64,
+    /// Of those, the ones with QoS 1.
+    pub delivered_at_least_once: u64,
     /// Deliveries that iot:Receive forbade.
     pub denied_deliveries: u64,
     /// QoS 1 messages that had to wait in a session.
@@ -38,6 +42,10 @@ pub struct Statistics {
     pub dropped: u64,
     /// Batches the store did not take.
     pub failed_batches: u64,
+    /// Bytes that were read from connections, after TLS. Counted by the edge, so the core alone knows none.
+    pub bytes_read: u64,
+    /// Bytes that were written to connections, before TLS.
+    pub bytes_written: u64,
 }
 
 /// One connection.

@@ -29,6 +29,10 @@ enum Refusal {
 impl Core {
     pub(super) fn publish(&mut self, now: Now, key: Key, publish: &Publish<'_>) {
         self.statistics.received = self.statistics.received.saturating_add(1);
+        if publish.qos == QoS::AtLeastOnce {
+            let count = &mut self.statistics.received_at_least_once;
+            *count = count.saturating_add(1);
+        }
         if publish.qos == QoS::ExactlyOnce {
             self.violate(
                 now,

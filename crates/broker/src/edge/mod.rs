@@ -125,8 +125,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<'_, S> {
             });
         match read {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(true)) => Poll::Ready(()),
-            Poll::Ready(Ok(false)) => self.end("the peer closed the stream"),
+            Poll::Ready(Ok(0)) => self.end("the peer closed the stream"),
+            Poll::Ready(Ok(bytes)) => {
+                self.open.broker.traffic().read(bytes);
+                Poll::Ready(())
+            }
             Poll::Ready(Err(_)) => self.end("reading failed"),
         }
     }
@@ -137,7 +140,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<'_, S> {
             return Poll::Pending;
         }
         loop {
-            match self.writer.poll(Pin::new(&mut self.stream), context) {
+            match self.write(context) {
                 Poll::Pending => {
                     // A peer that takes nothing must not keep a connection that the core has ended.
                     self.ended = self.outbox.poll_closing(context).is_ready();
@@ -162,10 +165,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<'_, S> {
         }
     }
 
+    fn write(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        let traffic = self.open.broker.traffic();
+        self.writer
+            .poll(Pin::new(&mut self.stream), context, |bytes| {
+                traffic.written(bytes);
+            })
+    }
+
     /// Writes what is left after the end; an error only means that nobody listens.
     fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<std::io::Result<()>> {
         loop {
-            std::task::ready!(self.writer.poll(Pin::new(&mut self.stream), context))?;
+            std::task::ready!(self.write(context))?;
             match self.outbox.poll_next(context) {
                 Poll::Ready(Task::Write(pending)) => self.writer.give(pending),
                 _ => return Poll::Ready(Ok(())),

@@ -43,7 +43,7 @@ impl Reader {
         self.version.is_some()
     }
 
-    /// Reads once and gives all packets it brought to `take`. Answers false at the end of the stream.
+    /// Reads once and gives all packets it brought to `take`. Answers how many bytes it brought: 0 at the end of the stream.
     ///
     /// Waits for the stream. Nothing is lost between calls.
     pub(super) fn poll<S: AsyncRead>(
@@ -51,13 +51,13 @@ impl Reader {
         stream: Pin<&mut S>,
         context: &mut Context<'_>,
         mut take: impl FnMut(&[Packet<'_>], Option<Broken<'_>>),
-    ) -> Poll<std::io::Result<bool>> {
+    ) -> Poll<std::io::Result<usize>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(scratch);
             ready!(stream.poll_read(context, &mut buffer))?;
             let bytes = buffer.filled();
             if bytes.is_empty() {
-                return Poll::Ready(Ok(false));
+                return Poll::Ready(Ok(0));
             }
             if self.unfinished.is_empty() {
                 let used = self.decode(bytes, &mut take);
@@ -72,7 +72,7 @@ impl Reader {
                     self.unfinished = whole;
                 }
             }
-            Poll::Ready(Ok(true))
+            Poll::Ready(Ok(bytes.len()))
         })
     }
 

@@ -384,3 +384,30 @@ async fn a_peer_that_takes_no_bytes_does_not_hold_a_closing_connection() {
         .unwrap();
     assert_eq!(began.elapsed(), broker.config().close_timeout);
 }
+
+#[tokio::test(start_paused = true)]
+async fn messages_are_counted_by_qos_and_bytes_both_ways() {
+    let broker = broker(Config::default());
+    let mut client = Client::connect(&broker, Version::V311, "a").await;
+    subscribe(&mut client, "t", QoS::AtLeastOnce).await;
+    let before = broker.statistics();
+    let sent = [publish("t", b"0", None), publish("t", b"1", Some(7))];
+    client.send(&sent).await;
+    // Two deliveries and a PUBACK.
+    let expected = encode(Version::V311, &sent).len() + 4;
+    client.until(expected).await;
+    let after = broker.statistics();
+    assert_eq!(after.received - before.received, 2);
+    assert_eq!(
+        after.received_at_least_once - before.received_at_least_once,
+        1
+    );
+    assert_eq!(after.delivered - before.delivered, 2);
+    assert_eq!(
+        after.delivered_at_least_once - before.delivered_at_least_once,
+        1
+    );
+    let written = u64::try_from(expected).unwrap();
+    assert_eq!(after.bytes_written - before.bytes_written, written);
+    assert_eq!(after.bytes_read - before.bytes_read, written - 4);
+}

@@ -34,6 +34,7 @@ impl Writer {
         &mut self,
         mut stream: Pin<&mut S>,
         context: &mut Context<'_>,
+        count_bytes: impl Fn(usize),
     ) -> Poll<std::io::Result<()>> {
         if self.pending.is_empty() {
             return Poll::Ready(Ok(()));
@@ -55,6 +56,7 @@ impl Writer {
             if count == 0 {
                 return Poll::Ready(Err(std::io::ErrorKind::WriteZero.into()));
             }
+            count_bytes(count);
             self.written = self.written.saturating_add(count);
         }
         if !self.flushed {

@@ -101,14 +101,6 @@ impl ApiError {
         }
     }
 
-    /// A page of another origin asks.
-    pub(super) fn cross_origin() -> Self {
-        Self::new(
-            ErrorName::Unauthorized,
-            "The local cloud does not serve web pages of other origins".to_owned(),
-        )
-    }
-
     /// A defect of ours; what happened is in the log.
     pub(super) fn internal() -> Self {
         Self::new(
