@@ -49,19 +49,23 @@ pub fn aws(ready: &Ready) -> Option<Command> {
     Some(command)
 }
 
-/// A program that people may install or not, by name, on the path or in cargo's folder; `None` after saying that it is missing.
+/// rumqttd, built from `conformance/rumqttd`; `None` after saying that it is missing.
 #[must_use]
-pub(crate) fn optional(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let cargo = std::env::var_os("CARGO_HOME").map(|home| Path::new(&home).join("bin"));
-    let found = std::env::split_paths(&path)
-        .chain(cargo)
-        .map(|folder| folder.join(name))
-        .find(|file| file.is_file());
-    if found.is_none() {
-        eprintln!("SKIPPED: {name} is not installed (`cargo install --locked {name}`)");
+pub(crate) fn rumqttd() -> Option<PathBuf> {
+    let built = || {
+        let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
+            || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
+            PathBuf::from,
+        );
+        let name = format!("rumqttd{}", std::env::consts::EXE_SUFFIX);
+        folder.join("rumqttd/debug").join(name)
+    };
+    let file = std::env::var_os("THINGWIRE_RUMQTTD").map_or_else(built, PathBuf::from);
+    if file.is_file() {
+        return Some(file);
     }
-    found
+    missing("rumqttd has not been built");
+    None
 }
 
 /// A program from Debian, by name; `None` after saying that it is missing.

@@ -1,4 +1,4 @@
-//! The foreign programs that judge us: Python clients from PyPI, brokers and clients from Debian.
+//! The foreign programs that judge us: Python clients from PyPI, brokers and clients from Debian, a broker from crates.io.
 //!
 //! What is missing is installed where that harms nothing (`target/foreign`), or with apt when we may;
 //! otherwise a line names the package, and in CI that is a failure.
@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use crate::run::{Failed, in_ci, on_path, output, program, root, run};
+use crate::run::{Failed, cargo, in_ci, on_path, output, program, root, run, target};
 
 /// Debian packages by a program that shows they are there.
 const DEBIAN: &[(&str, &str)] = &[
@@ -26,20 +26,44 @@ const SBIN: &str = "/usr/sbin";
 pub(crate) struct Foreign {
     /// `bin` of the virtual environment, when it could be made.
     pub(crate) bin: Option<PathBuf>,
+    /// The broker rumqttd, when it could be built.
+    pub(crate) rumqttd: Option<PathBuf>,
 }
 
 /// Makes everything the conformance tests call ready.
-pub(crate) fn prepare() -> Result<Foreign, Failed> {
-    let bin = match python_clients() {
-        Ok(bin) => Some(bin),
-        Err(failed) if in_ci() => return Err(failed),
-        Err(failed) => {
-            eprintln!("xtask: {failed}; tests with Python clients will be skipped");
-            None
-        }
-    };
+///
+/// `conformance`: they are among the tests that will run. Only then is rumqttd built, which takes a minute or two.
+pub(crate) fn prepare(conformance: bool) -> Result<Foreign, Failed> {
+    let bin = or_without(python_clients(), "Python clients")?;
     debian_packages()?;
-    Ok(Foreign { bin })
+    let rumqttd = match conformance {
+        true => or_without(rumqttd(), "rumqttd")?,
+        false => None,
+    };
+    Ok(Foreign { bin, rumqttd })
+}
+
+/// In CI nothing may be missing; elsewhere a line says which tests will be skipped.
+fn or_without(found: Result<PathBuf, Failed>, what: &str) -> Result<Option<PathBuf>, Failed> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(failed) if in_ci() => Err(failed),
+        Err(failed) => {
+            eprintln!("xtask: {failed}; tests with {what} will be skipped");
+            Ok(None)
+        }
+    }
+}
+
+/// rumqttd from `conformance/rumqttd`, a package with a lock file of its own. It stays in `target/rumqttd`.
+fn rumqttd() -> Result<PathBuf, Failed> {
+    let built = target().join("rumqttd");
+    run(cargo()
+        .current_dir(root().join("conformance/rumqttd"))
+        .env("CARGO_TARGET_DIR", &built)
+        .args(["build", "--quiet", "--locked"]))?;
+    let name = format!("rumqttd{}", std::env::consts::EXE_SUFFIX);
+    Ok(built.join("debug").join(name))
 }
 
 /// The virtual environment `target/foreign`, holding exactly the pinned packages.

@@ -10,14 +10,15 @@ use crate::run::{Failed, cargo, in_ci, output, run, target};
 /// `arguments` go to the test runner as they are (`-p thingwire-mqtt`, a test's name, …). The runner's
 /// summary is the last thing it prints.
 pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
-    let foreign = foreign::prepare()?;
     let packages = arguments
         .iter()
         .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"));
     let conformance = arguments
         .iter()
         .any(|argument| argument.contains("conformance"));
-    let firmware = if !packages || conformance {
+    let conformance = conformance || !packages;
+    let foreign = foreign::prepare(conformance)?;
+    let firmware = if conformance {
         firmware::build()?
     } else {
         None
@@ -54,6 +55,9 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     }
     if let Some(bin) = foreign.bin {
         tests.env("THINGWIRE_FOREIGN", bin);
+    }
+    if let Some(rumqttd) = foreign.rumqttd {
+        tests.env("THINGWIRE_RUMQTTD", rumqttd);
     }
     // One failure does not hide another.
     run(&mut tests).and(documentation)

@@ -219,6 +219,7 @@ fn with_rumqttd(version: Version) {
     };
     let folder = tempfile::tempdir().expect("a folder");
     let kit = foreign_kit(folder.path(), rumqttd.tls_port, rumqttd.authority());
+    // It too closes the older connection without a DISCONNECT in MQTT 5.
     let _ = tell(&kit, version, plain_sender(rumqttd.port));
 }
 

@@ -9,7 +9,7 @@ use core::task::{Poll, Waker};
 use thingwire_mqtt::client::{Session, SubscribeError as SessionSubscribeError};
 
 use crate::inbox::{HEADER, Inbox};
-use crate::limits::{check_client_id, check_filters, check_subscriptions};
+use crate::limits::Limits;
 use crate::refusal::Refusals;
 use crate::supervise::{Input, Phase};
 use crate::wakers::Wakers;
@@ -30,6 +30,7 @@ pub struct Client<'b> {
     pub(crate) wire: RefCell<Wire<'b>>,
     pub(crate) backoff: Backoff,
     pub(crate) connect_limit: u64,
+    pub(crate) limits: Limits,
 }
 
 /// What is not lent fits into a kilobyte on a chip; the rest of the two that a device may spend are the
@@ -71,7 +72,10 @@ impl<'b> Client<'b> {
     /// [`ConfigError`] says what does not fit.
     pub fn new(config: Config<'b>, buffers: Buffers<'b>) -> Result<Self, ConfigError> {
         let mut options = config.connect;
-        check_client_id(options.client_id).map_err(ConfigError::Limit)?;
+        config
+            .limits
+            .check_client_id(options.client_id)
+            .map_err(ConfigError::Limit)?;
         if options.client_id.is_empty() && !options.clean_start && options.version == Version::V311
         {
             return Err(ConfigError::EmptyClientId);
@@ -123,6 +127,7 @@ impl<'b> Client<'b> {
             }),
             backoff: config.backoff,
             connect_limit: u64::from(config.connect_limit),
+            limits: config.limits,
         })
     }
 
@@ -251,10 +256,15 @@ impl State<'_> {
 
 /// Takes in the configured subscriptions, as many to a SUBSCRIBE as AWS takes (`B-30`).
 fn subscribe_all(session: &mut Session<'_>, config: &Config<'_>) -> Result<(), ConfigError> {
-    check_subscriptions(config.subscriptions.len()).map_err(ConfigError::Limit)?;
+    let limits = &config.limits;
+    limits
+        .check_subscriptions(config.subscriptions.len())
+        .map_err(ConfigError::Limit)?;
     let mut first = 0_usize;
     for filters in config.subscriptions.chunks(Session::FILTERS_PER_PACKET) {
-        check_filters(filters.iter().map(|one| one.filter)).map_err(ConfigError::Limit)?;
+        limits
+            .check_filters(filters.iter().map(|one| one.filter))
+            .map_err(ConfigError::Limit)?;
         let ticket = session.subscribe(filters).map_err(|error| match error {
             SessionSubscribeError::NoRoom { needed, free } => ConfigError::SessionBuffer {
                 needed: needed.saturating_sub(free),

@@ -5,7 +5,7 @@ use core::fmt;
 use thingwire_mqtt::EncodeError;
 use thingwire_mqtt::client::ConnectOptions;
 
-use crate::{Backoff, LimitError, Overflow, SubscribeFilter, Version, Will};
+use crate::{Backoff, LimitError, Limits, Overflow, SubscribeFilter, Version, Will};
 
 /// What a [`Client`](crate::Client) is to do. Start with [`Config::new`].
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +20,8 @@ pub struct Config<'a> {
     pub connect_limit: u32,
     /// Which QoS 0 message gives way when the inbox is full.
     pub overflow: Overflow,
+    /// What the broker takes, checked at each call.
+    pub limits: Limits,
 }
 
 impl<'a> Config<'a> {
@@ -35,6 +37,7 @@ impl<'a> Config<'a> {
             backoff: Backoff::DEFAULT,
             connect_limit: 15_000,
             overflow: Overflow::DropNewest,
+            limits: Limits::AWS,
         }
     }
 
@@ -81,6 +84,13 @@ impl<'a> Config<'a> {
         self
     }
 
+    /// What the broker takes, checked at each call: AWS's limits unless another broker's are given.
+    #[must_use]
+    pub const fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// The message the server publishes when the connection ends badly.
     #[must_use]
     pub const fn will(mut self, will: Will<'a>) -> Self {
@@ -101,7 +111,7 @@ pub struct Buffers<'a> {
     /// through in pieces, small ones share it.
     pub write: &'a mut [u8],
     /// Messages until [`Client::next`](crate::Client::next) is done with them; each takes 9 bytes besides
-    /// topic and payload. May be empty: then they are given to the event callback only.
+    /// topic and payload, and 4 besides properties. May be empty: then they are given to the event callback only.
     ///
     /// MQTT 5 servers are told to have only as many QoS 1 messages under way as surely fit (inbox over receive
     /// buffer), so make it a few times the receive buffer.
@@ -158,7 +168,7 @@ impl<const RECEIVE: usize, const SESSION: usize, const WRITE: usize, const INBOX
 /// The client cannot start like this. Your turn, before anything was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConfigError {
-    /// A limit of AWS IoT Core.
+    /// A limit of the broker.
     Limit(LimitError),
     /// The write buffer does not hold CONNECT.
     WriteBuffer {

@@ -4,7 +4,7 @@ use core::fmt;
 
 use thingwire_mqtt::client::{SessionError, Unheard};
 
-use crate::refusal::Topic;
+use crate::refusal::{Topic, cut};
 use crate::{Failure, FailureKind, Message, Negotiated, Reason, ReasonCode};
 
 /// What happened. [`Client::run`](crate::Client::run) gives each event to its callback, in order.
@@ -111,13 +111,11 @@ pub enum Asked {
 
 impl Asked {
     pub(crate) fn new(unheard: Option<Unheard<'_>>, qos0: Option<&Topic>) -> Self {
-        // A longer topic than AWS takes cannot have been accepted by `Client`; it would read as empty.
-        let copy = |topic| Topic::try_from(topic).unwrap_or_default();
         match unheard {
             None => Self::Nothing,
             Some(Unheard::Connect) => Self::Connect,
-            Some(Unheard::Subscribe(filter)) => Self::Subscribe(copy(filter)),
-            Some(Unheard::Publish(topic)) => Self::Publish(copy(topic)),
+            Some(Unheard::Subscribe(filter)) => Self::Subscribe(cut(filter)),
+            Some(Unheard::Publish(topic)) => Self::Publish(cut(topic)),
             Some(Unheard::PublishQos0) => Self::PublishQos0(qos0.cloned()),
         }
     }

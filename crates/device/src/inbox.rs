@@ -7,7 +7,7 @@
 //! - QoS 1 takes the place of waiting QoS 0 messages. If that is not enough it is left unacknowledged,
 //!   so that the server keeps it, and the driver fetches it when the application has caught up.
 
-use crate::{Message, QoS};
+use crate::{Message, Properties, QoS};
 use thingwire_mqtt::PacketId;
 
 /// Which QoS 0 message gives way when the inbox is full.
@@ -21,7 +21,7 @@ pub enum Overflow {
 }
 
 /// A message that [`Client::next`](crate::Client::next) copied into the caller's buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Received<'m> {
     /// Topic name.
     pub topic: &'m str,
@@ -33,6 +33,8 @@ pub struct Received<'m> {
     pub retain: bool,
     /// Set when the server may have sent it before.
     pub dup: bool,
+    /// MQTT 5 properties; a message without any costs no byte for them.
+    pub properties: Properties<'m>,
 }
 
 /// What became of a message that was offered to the inbox.
@@ -48,19 +50,37 @@ pub(crate) enum Offer {
     TooLong,
 }
 
-/// Before each message: length of the topic, length of the payload, flags, packet identifier.
+/// Before each message: length of the topic, length of the rest, flags, packet identifier.
 pub(crate) const HEADER: usize = 9;
 
 const RETAIN: u8 = 0b0100;
 const DUP: u8 = 0b1000;
 /// The application has a copy and has not said that it is done.
 const IN_HAND: u8 = 0b1_0000;
+/// The payload is followed by the bytes of the properties and their length.
+const PROPERTIES: u8 = 0b10_0000;
+
+/// The length of the properties, where there are any.
+const PROPERTIES_LEN: usize = 4;
 
 /// Bytes of the inbox that a message takes.
 pub(crate) fn needed(message: &Message<'_>) -> usize {
     HEADER
         .saturating_add(message.topic.len())
         .saturating_add(message.payload.len())
+        .saturating_add(match property_bytes(message) {
+            [] => 0,
+            bytes => bytes.len().saturating_add(PROPERTIES_LEN),
+        })
+}
+
+/// The properties as they lay in the packet.
+const fn property_bytes<'m>(message: &Message<'m>) -> &'m [u8] {
+    match message.properties {
+        Properties::Wire(bytes) => bytes,
+        // Nothing that has arrived.
+        Properties::List(_) => &[],
+    }
 }
 
 /// The waiting messages, oldest first.
@@ -76,7 +96,8 @@ pub(crate) struct Inbox<'b> {
 #[derive(Clone, Copy)]
 struct Record {
     topic_len: usize,
-    payload_len: usize,
+    /// Payload, and properties with their length.
+    rest_len: usize,
     flags: u8,
     /// 0 when no PUBACK is owed, or not on this connection.
     packet_id: u16,
@@ -87,14 +108,14 @@ impl Record {
         let [topic_high, topic_low, a, b, c, d, flags, id_high, id_low] = *bytes;
         Self {
             topic_len: usize::from(u16::from_be_bytes([topic_high, topic_low])),
-            payload_len: u32::from_be_bytes([a, b, c, d]) as usize,
+            rest_len: u32::from_be_bytes([a, b, c, d]) as usize,
             flags,
             packet_id: u16::from_be_bytes([id_high, id_low]),
         }
     }
 
     fn body_len(&self) -> usize {
-        self.topic_len.saturating_add(self.payload_len)
+        self.topic_len.saturating_add(self.rest_len)
     }
 
     fn len(&self) -> usize {
@@ -107,6 +128,18 @@ impl Record {
 
     fn is_in_hand(&self) -> bool {
         self.flags & IN_HAND != 0
+    }
+
+    /// Topic, payload and properties in the bytes behind the header.
+    fn parts<'r>(&self, body: &'r [u8]) -> Option<(&'r [u8], &'r [u8], &'r [u8])> {
+        let (topic, rest) = body.split_at_checked(self.topic_len)?;
+        if self.flags & PROPERTIES == 0 {
+            return Some((topic, rest, &[]));
+        }
+        let (rest, len) = rest.split_last_chunk::<PROPERTIES_LEN>()?;
+        let payload_len = rest.len().saturating_sub(u32::from_be_bytes(*len) as usize);
+        let (payload, properties) = rest.split_at_checked(payload_len)?;
+        Some((topic, payload, properties))
     }
 }
 
@@ -167,7 +200,7 @@ impl<'b> Inbox<'b> {
         Offer::Taken
     }
 
-    /// Bytes of topic and payload of the next message to hand over; `None` when there is none.
+    /// Bytes of topic, payload and properties of the next message to hand over; `None` when there is none.
     pub(crate) fn next_len(&self) -> Option<usize> {
         let record = self.record(0)?;
         (!record.is_in_hand()).then(|| record.body_len())
@@ -180,13 +213,14 @@ impl<'b> Inbox<'b> {
         let to = out.get_mut(..record.body_len())?;
         to.copy_from_slice(self.buf.get(HEADER..record.len())?);
         self.set_flags(0, record.flags | IN_HAND);
-        let (topic, payload) = to.split_at_checked(record.topic_len)?;
+        let (topic, payload, properties) = record.parts(to)?;
         Some(Received {
             topic: core::str::from_utf8(topic).unwrap_or_default(),
             payload,
             qos: record.qos(),
             retain: record.flags & RETAIN != 0,
             dup: record.flags & DUP != 0,
+            properties: Properties::Wire(properties),
         })
     }
 
@@ -231,8 +265,10 @@ impl<'b> Inbox<'b> {
             let body = self.buf.get(from..end).unwrap_or_default();
             let same = record.qos() != QoS::AtMostOnce
                 && (record.packet_id == 0 || record.packet_id == id)
-                && body.split_at_checked(record.topic_len)
-                    == Some((message.topic.as_bytes(), message.payload));
+                // Properties may differ: a message's expiry runs down (`B-74`).
+                && record.parts(body).is_some_and(|(topic, payload, _)| {
+                    (topic, payload) == (message.topic.as_bytes(), message.payload)
+                });
             if same {
                 self.set_packet_id(at, id);
                 return true;
@@ -246,17 +282,32 @@ impl<'b> Inbox<'b> {
         let flags = message.qos.bits()
             | if message.retain { RETAIN } else { 0 }
             | if message.dup { DUP } else { 0 };
-        // Both fit: the message has just come in a packet.
+        let properties = property_bytes(message);
+        let len = |bytes: &[u8]| u32::try_from(bytes.len()).unwrap_or_default();
+        let properties_len = len(properties).to_be_bytes();
+        let (flags, properties_len): (u8, &[u8]) = match properties {
+            [] => (flags, &[]),
+            _ => (flags | PROPERTIES, &properties_len),
+        };
+        // All fit: the message has just come in a packet.
         let [topic_high, topic_low] = u16::try_from(message.topic.len())
             .unwrap_or_default()
             .to_be_bytes();
-        let [a, b, c, d] = u32::try_from(message.payload.len())
-            .unwrap_or_default()
+        let [a, b, c, d] = len(message.payload)
+            .saturating_add(len(properties))
+            .saturating_add(len(properties_len))
             .to_be_bytes();
         let [id_high, id_low] = message.packet_id.map_or(0, PacketId::get).to_be_bytes();
         let header = [topic_high, topic_low, a, b, c, d, flags, id_high, id_low];
         let mut at = self.used;
-        for part in [&header[..], message.topic.as_bytes(), message.payload] {
+        let topic = message.topic.as_bytes();
+        for part in [
+            &header[..],
+            topic,
+            message.payload,
+            properties,
+            properties_len,
+        ] {
             let end = at.saturating_add(part.len());
             if let Some(place) = self.buf.get_mut(at..end) {
                 place.copy_from_slice(part);

@@ -71,7 +71,7 @@ pub use connector::{Connector, Failure, FailureKind};
 pub use driver::AlreadyRunning;
 pub use event::{Asked, Event, Why};
 pub use inbox::{Overflow, Received};
-pub use limits::LimitError;
+pub use limits::{LimitError, Limits};
 pub use operation::{PublishError, SubscribeError};
 pub use platform::Platform;
 pub use receive::InboxError;
@@ -79,7 +79,7 @@ pub use router::{Route, Router};
 pub use statistics::{Reason, Statistics};
 
 pub use thingwire_mqtt::client::{Message, Millis, Negotiated, Outgoing};
-pub use thingwire_mqtt::{Properties, QoS, ReasonCode, SubscribeFilter, Version, Will};
+pub use thingwire_mqtt::{Properties, Property, QoS, ReasonCode, SubscribeFilter, Version, Will};
 
 /// The recipes of the cookbook, compiled.
 #[cfg(all(doctest, feature = "json", feature = "flash"))]

@@ -7,13 +7,13 @@ use thingwire_mqtt::client::{
 };
 
 use crate::client::State;
-use crate::limits::{check_filters, check_publish, check_subscriptions};
+use crate::limits::Limits;
 use crate::{Client, LimitError, Outgoing, QoS, ReasonCode, SubscribeFilter};
 
 /// A message was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PublishError {
-    /// Configuration: a limit of AWS IoT Core. Nothing was sent.
+    /// Configuration: a limit of the broker. Nothing was sent.
     Limit(LimitError),
     /// What the session says; nothing was sent.
     Session(SessionPublishError),
@@ -52,7 +52,7 @@ impl core::error::Error for PublishError {}
 /// A subscription was not made or ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SubscribeError {
-    /// Configuration: a limit of AWS IoT Core. Nothing was sent.
+    /// Configuration: a limit of the broker. Nothing was sent.
     Limit(LimitError),
     /// What the session says; nothing was sent.
     Session(SessionSubscribeError),
@@ -103,14 +103,17 @@ impl<'b> Client<'b> {
             .await
     }
 
-    /// As [`publish`](Self::publish), with retain flag and MQTT 5 properties.
+    /// As [`publish`](Self::publish), with retain flag and MQTT 5 properties: content type, response topic, correlation
+    /// data, message expiry and user properties (`B-72`).
     ///
     /// Waits and may be dropped as `publish`.
     ///
     /// # Errors
     /// [`PublishError`]; a wait for room is no error.
     pub async fn publish_message(&self, message: Outgoing<'_>) -> Result<(), PublishError> {
-        check_publish(&message).map_err(PublishError::Limit)?;
+        self.limits
+            .check_publish(&message)
+            .map_err(PublishError::Limit)?;
         let ticket = self
             .wait(|state| match state.publish(message) {
                 Err(PublishError::Session(SessionPublishError::NoRoom { .. })) => None,
@@ -136,7 +139,9 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`PublishError`]; also when there is no room at the moment.
     pub fn try_publish(&self, message: Outgoing<'_>) -> Result<(), PublishError> {
-        check_publish(&message).map_err(PublishError::Limit)?;
+        self.limits
+            .check_publish(&message)
+            .map_err(PublishError::Limit)?;
         let mut state = self.state.borrow_mut();
         let ticket = state.publish(message)?;
         state.session.forget(ticket);
@@ -173,9 +178,13 @@ impl<'b> Client<'b> {
         filters: &[SubscribeFilter<'_>],
         mut answer: impl FnMut(&SubscribeFilter<'_>, Result<QoS, ReasonCode>),
     ) -> Result<(), SubscribeError> {
-        check_filters(filters.iter().map(|one| one.filter)).map_err(SubscribeError::Limit)?;
+        self.limits
+            .check_filters(filters.iter().map(|one| one.filter))
+            .map_err(SubscribeError::Limit)?;
         for filters in filters.chunks(Session::FILTERS_PER_PACKET) {
-            let ticket = self.accept(|state| state.subscribe(filters)).await?;
+            let ticket = self
+                .accept(|state| state.subscribe(filters, &self.limits))
+                .await?;
             let held = Held {
                 client: self,
                 ticket,
@@ -206,7 +215,9 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`SubscribeError`].
     pub async fn unsubscribe(&self, filter: &str) -> Result<(), SubscribeError> {
-        check_filters([filter]).map_err(SubscribeError::Limit)?;
+        self.limits
+            .check_filters([filter])
+            .map_err(SubscribeError::Limit)?;
         let ticket = self
             .accept(|state| {
                 let asked = state.session.unsubscribe(&[filter]);
@@ -266,14 +277,20 @@ impl State<'_> {
     }
 
     /// Accepts up to eight filters whose grammar and lengths were checked.
-    fn subscribe(&mut self, filters: &[SubscribeFilter<'_>]) -> Result<Ticket, SubscribeError> {
+    fn subscribe(
+        &mut self,
+        filters: &[SubscribeFilter<'_>],
+        limits: &Limits,
+    ) -> Result<Ticket, SubscribeError> {
         let new = filters
             .iter()
             .filter(|one| !self.session.is_subscribed(one.filter))
             .count();
         let held = self.session.subscription_count();
         if new > 0 {
-            check_subscriptions(held.saturating_add(new)).map_err(SubscribeError::Limit)?;
+            limits
+                .check_subscriptions(held.saturating_add(new))
+                .map_err(SubscribeError::Limit)?;
         }
         let ticket = self
             .session

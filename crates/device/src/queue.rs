@@ -19,7 +19,6 @@ use core::task::Poll;
 use thingwire_contract::limit;
 use thingwire_mqtt::client::Ticket;
 
-use crate::limits::check_publish;
 use crate::wakers::Wakers;
 use crate::{Client, LimitError, Millis, Outgoing, QoS, ReasonCode};
 
@@ -48,8 +47,8 @@ pub enum Keep {
 pub struct QueueOptions {
     /// Older messages are not sent any more, in milliseconds of the clock that [`OfflineQueue::put`] is given.
     pub max_age: Option<u64>,
-    /// Messages a second at most, 1 to 100. AWS discards what comes faster than 100 a second, both
-    /// directions together (`B-45`).
+    /// Messages a second at most, from 1 to [`Limits::publishes_per_second`](crate::Limits). AWS discards what comes faster
+    /// than 100 a second, both directions together (`B-45`).
     pub per_second: u32,
 }
 
@@ -85,7 +84,7 @@ pub struct QueueStatistics {
 /// A message was not taken into the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueueError<E> {
-    /// Configuration: a limit of AWS IoT Core.
+    /// Configuration: a limit of the broker.
     Limit(LimitError),
     /// Configuration: the buffer lent to the queue is too short for it.
     BufferTooSmall {
@@ -203,7 +202,10 @@ impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
         keep: Keep,
         now: Millis,
     ) -> Result<bool, QueueError<S::Error>> {
-        check_publish(&message).map_err(QueueError::Limit)?;
+        self.client
+            .limits
+            .check_publish(&message)
+            .map_err(QueueError::Limit)?;
         if !thingwire_mqtt::topic::is_valid_name(message.topic) {
             return Err(QueueError::Limit(LimitError::TopicGrammar));
         }

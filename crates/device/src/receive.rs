@@ -14,7 +14,7 @@ use crate::{Client, ReasonCode, Received};
 pub enum InboxError {
     /// Lend `next` a buffer of at least this many bytes; the message waits.
     BufferTooSmall {
-        /// Bytes of topic and payload together.
+        /// Bytes of topic, payload and properties together.
         needed: usize,
     },
     /// The client was given no inbox: messages go to the event callback.

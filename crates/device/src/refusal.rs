@@ -11,8 +11,15 @@ use thingwire_contract::limit;
 
 use crate::Millis;
 
-/// Room for the longest topic AWS takes (`B-41`).
+/// Room for the longest topic AWS takes (`B-41`). Where another broker takes longer ones, they are shown cut, and never set
+/// aside.
 pub(crate) type Topic = String<{ limit::TOPIC_BYTES }>;
+
+/// As much of a topic as fits.
+pub(crate) fn cut(topic: &str) -> Topic {
+    let end = topic.floor_char_boundary(limit::TOPIC_BYTES);
+    Topic::try_from(topic.get(..end).unwrap_or_default()).unwrap_or_default()
+}
 
 /// How soon after the first PUBLISH a close points at it, in milliseconds.
 const SUSPICION: u64 = 5_000;
@@ -55,9 +62,10 @@ impl Refusals {
     /// A PUBLISH with QoS 0 was accepted on a live connection.
     pub(crate) fn published(&mut self, topic: &str) {
         if self.topic.is_empty() {
-            // A longer topic than AWS takes is refused before it comes here.
-            self.topic = Topic::try_from(topic).unwrap_or_default();
-        } else if self.topic != topic {
+            self.topic = cut(topic);
+        }
+        // What was cut is not the same any more.
+        if self.topic != topic {
             self.mixed = true;
         }
     }

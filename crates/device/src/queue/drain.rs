@@ -3,7 +3,6 @@
 use core::future::poll_fn;
 use core::task::Poll;
 
-use thingwire_contract::limit;
 use thingwire_mqtt::client::{PublishError as SessionPublishError, Ticket};
 
 use super::record::Record;
@@ -106,7 +105,7 @@ impl<S: QueueStorage> OfflineQueue<'_, '_, S> {
     fn per_second(&self) -> u32 {
         self.options
             .per_second
-            .clamp(1, limit::PUBLISHES_PER_SECOND)
+            .clamp(1, self.client.limits.publishes_per_second.max(1))
     }
 
     /// Waits for PUBACK; `None` when the client was stopped before.

@@ -7,6 +7,7 @@ mod flash;
 mod inbox;
 mod lifecycle;
 mod phases;
+mod properties;
 mod queue;
 mod refusals;
 mod wire;
