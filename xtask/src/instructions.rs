@@ -32,6 +32,8 @@ pub(crate) fn measure() -> Result<(), Failed> {
     run(cargo()
         .current_dir(&folder)
         .env("CARGO_TARGET_DIR", target())
+        // Pieces of a crate that are built one by one are not inlined into each other.
+        .env("CARGO_INCREMENTAL", "0")
         .args(["build", "--quiet", "--release"]))?;
     let mut table = String::from(
         "| engine | instructions per publish | per received publish |\n|---|---:|---:|\n",

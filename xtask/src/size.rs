@@ -50,9 +50,8 @@ const RUST_MQTT: Subject = Subject {
     speaks: "5",
 };
 
-/// Bytes that the build for 3.1.1 alone may take: what it takes today with some room, so that growth is noticed. The
-/// goal is 12,000 and not reached yet.
-const LIMIT_V311: u64 = 14_500;
+/// Bytes that the build for 3.1.1 alone may take: the goal, and a little more than what it takes today.
+const LIMIT_V311: u64 = 12_000;
 
 /// `.text` and `.rodata` of one program, in bytes.
 struct Size {
@@ -92,6 +91,7 @@ pub(crate) fn measure() -> Result<(), Failed> {
 fn linked(toolchain: &Toolchain, subject: &Subject) -> Result<Size, Failed> {
     run(toolchain
         .build(&root().join("bench/size").join(subject.folder), "core")
+        .env("CARGO_INCREMENTAL", "0")
         .args(["--release", "--target", RISCV])
         .args(subject.arguments))?;
     let linked = target()

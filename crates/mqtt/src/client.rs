@@ -18,6 +18,7 @@
 //! encoded packets: QoS 1 PUBLISHes until their PUBACK, SUBSCRIBEs for as long as they are wanted.
 //! What does not fit is refused at the call ([`PublishError::NoRoom`]).
 
+mod acks;
 mod arena;
 mod config;
 mod error;

@@ -5,11 +5,11 @@
 
 use crate::fault::Fault;
 use crate::filters::{is_no_local_on_shared, subscription_options};
-use crate::property::rules::{Place, write as properties};
-use crate::wire::{VARIABLE_INTEGER_MAX, Writer, variable_integer_len};
+use crate::property::rules::{Place, measure, write as properties};
+use crate::wire::{VARIABLE_INTEGER_MAX, Writer, no_null, variable_integer_len};
 use crate::{
-    Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketType, Properties, Publish, QoS,
-    ReasonCode, SubAck, Subscribe, Unsubscribe, Version, Will,
+    Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketId, PacketType, Properties, Publish,
+    QoS, ReasonCode, SubAck, Subscribe, SubscribeFilter, Unsubscribe, Version, Will,
 };
 
 pub(crate) fn packet(
@@ -17,14 +17,12 @@ pub(crate) fn packet(
     packet: &Packet<'_>,
     buf: &mut [u8],
 ) -> Result<usize, Fault> {
+    if let Packet::Publish(publish) = packet {
+        check_publish(version, publish)?;
+        return self::publish(version, publish, publish.payload, buf);
+    }
     let first = (packet.packet_type() as u8) << 4 | flags(packet);
-    let guess = match packet {
-        Packet::Publish(publish) => guess_of(publish),
-        _ => 0,
-    };
-    assemble(first, 0, guess, buf, &|writer| {
-        body(version, packet, writer)
-    })
+    assemble(first, buf, &|writer| body(version, packet, writer))
 }
 
 /// Everything of a PUBLISH but its payload, which the remaining length already counts.
@@ -33,102 +31,82 @@ pub(crate) fn publish_head(
     publish: &Publish<'_>,
     buf: &mut [u8],
 ) -> Result<usize, Fault> {
-    assemble(
-        publish_first(publish),
-        publish.payload.len(),
-        guess_of(publish),
-        buf,
-        &|writer| publish_variable_header(version, publish, writer),
-    )
-}
-
-/// Writes a PUBLISH as [`assemble`] does.
-pub(crate) fn whole_publish(
-    version: Version,
-    publish: &Publish<'_>,
-    buf: &mut [u8],
-) -> Result<usize, Fault> {
-    assemble(
-        publish_first(publish),
-        0,
-        guess_of(publish),
-        buf,
-        &|writer| self::publish(version, publish, writer),
-    )
+    check_publish(version, publish)?;
+    self::publish(version, publish, &[], buf)
 }
 
 /// Writes a packet if `buf` has room for it: the `first` byte, the remaining length, what `body` writes.
-/// `behind` bytes that are not written here follow and are counted in the remaining length.
 ///
-/// Answers the bytes that the packet takes here, whether or not there was room: the caller compares.
-/// One function for all packets, and a `body` behind a pointer, because a device pays for each copy.
+/// Answers the bytes that the packet takes, whether or not there was room: the caller compares.
+/// One function for all packets but PUBLISH, and a `body` behind a pointer, because a device pays for each copy.
 ///
-/// The body's place depends on how many bytes its length takes. It is written where a remaining length of
-/// `guess` would put it, and again only when the guess was wrong.
+/// The body's place depends on how many bytes its length takes. It is written where a short one would put it, and
+/// again only when it was longer.
 pub(crate) fn assemble(
     first: u8,
-    behind: usize,
-    guess: usize,
     buf: &mut [u8],
     body: &dyn Fn(&mut Writer<'_>) -> Result<(), Fault>,
 ) -> Result<usize, Fault> {
-    let header = |remaining: usize| variable_integer_len(remaining as u32).saturating_add(1);
-    let mut len = header(guess);
-    let mut passes = 0..2;
+    let mut header = 2_usize;
     loop {
-        let mut writer = Writer::new(buf.get_mut(len..).unwrap_or_default());
+        let mut writer = Writer::new(buf.get_mut(header..).unwrap_or_default());
         body(&mut writer)?;
-        let remaining = writer.len().saturating_add(behind);
-        if remaining > VARIABLE_INTEGER_MAX as usize {
-            return Err(field!("packet"));
-        }
-        let needed = writer.len().saturating_add(header(remaining));
-        if needed > buf.len() {
-            return Ok(needed);
-        }
-        if header(remaining) == len || passes.next().is_none() {
+        let remaining = writer.len();
+        let fits = header_len(remaining)?;
+        if fits == header {
             let mut writer = Writer::new(buf);
             writer.u8(first);
-            writer.variable_integer(remaining, field!("packet"))?;
-            return Ok(needed);
+            writer.remaining_len(remaining);
+            return Ok(remaining.wrapping_add(header));
         }
-        len = header(remaining);
+        header = fits;
     }
+}
+
+/// Bytes of the fixed header before so many.
+fn header_len(remaining: usize) -> Result<usize, Fault> {
+    if remaining > VARIABLE_INTEGER_MAX as usize {
+        return Err(field!("packet"));
+    }
+    Ok(variable_integer_len(remaining as u32).wrapping_add(1))
 }
 
 fn flags(packet: &Packet<'_>) -> u8 {
-    match packet {
-        Packet::Publish(publish) => publish_flags(publish),
-        other => other.packet_type().reserved_flags().unwrap_or(0),
-    }
-}
-
-fn publish_flags(publish: &Publish<'_>) -> u8 {
-    u8::from(publish.dup) << 3 | publish.qos.bits() << 1 | u8::from(publish.retain)
-}
-
-/// The remaining length of a PUBLISH without properties, or one or two more.
-fn guess_of(publish: &Publish<'_>) -> usize {
-    let fields = publish.topic.len().saturating_add(5);
-    fields.saturating_add(publish.payload.len())
+    packet.packet_type().reserved_flags().unwrap_or(0)
 }
 
 /// The first byte of a PUBLISH (3.3.1).
 fn publish_first(publish: &Publish<'_>) -> u8 {
-    (PacketType::Publish as u8) << 4 | publish_flags(publish)
+    let flags = u8::from(publish.dup) << 3 | publish.qos.bits() << 1 | u8::from(publish.retain);
+    (PacketType::Publish as u8) << 4 | flags
 }
 
 fn body(version: Version, packet: &Packet<'_>, writer: &mut Writer<'_>) -> Result<(), Fault> {
     match packet {
         Packet::Connect(connect) => self::connect(connect, writer),
         Packet::ConnAck(conn_ack) => self::conn_ack(version, conn_ack, writer),
-        Packet::Publish(publish) => self::publish(version, publish, writer),
+        // Written by `publish`.
+        Packet::Publish(_) => Ok(()),
         Packet::PubAck(ack) | Packet::PubRec(ack) | Packet::PubRel(ack) | Packet::PubComp(ack) => {
             self::ack(version, ack, writer)
         }
-        Packet::Subscribe(subscribe) => self::subscribe(version, subscribe, writer),
+        Packet::Subscribe(subscribe) => {
+            let Subscribe {
+                packet_id,
+                properties,
+                filters,
+            } = subscribe;
+            self::subscribe(version, *packet_id, properties, filters.iter(), writer)
+        }
         Packet::SubAck(sub_ack) => self::sub_ack(version, sub_ack, writer),
-        Packet::Unsubscribe(unsubscribe) => self::unsubscribe(version, unsubscribe, writer),
+        Packet::Unsubscribe(unsubscribe) => {
+            let Unsubscribe {
+                packet_id,
+                properties,
+                filters,
+            } = unsubscribe;
+            self::unsubscribe(version, *packet_id, properties, filters.iter(), writer)
+        }
         Packet::UnsubAck(unsub_ack) => self::unsub_ack(version, unsub_ack, writer),
         Packet::PingReq | Packet::PingResp => Ok(()),
         Packet::Disconnect(disconnect) => self::disconnect(version, disconnect, writer),
@@ -194,21 +172,48 @@ fn conn_ack(
     properties(version, Place::ConnAck, &conn_ack.properties, writer)
 }
 
+/// Writes a PUBLISH if `buf` has room for it, with the `payload` that is to stand in `buf`; the remaining length counts
+/// the message's own. Answers the bytes that this takes.
+///
+/// The caller has checked the topic name. Measured first, because a PUBLISH is the one packet that is often long.
 pub(crate) fn publish(
     version: Version,
     publish: &Publish<'_>,
-    writer: &mut Writer<'_>,
-) -> Result<(), Fault> {
-    publish_variable_header(version, publish, writer)?;
-    writer.bytes(publish.payload);
-    Ok(())
+    payload: &[u8],
+    buf: &mut [u8],
+) -> Result<usize, Fault> {
+    let topic = publish.topic.as_bytes();
+    let topic_len = u16::try_from(topic.len()).map_err(|_| field!("topic name"))?;
+    let id_len = if publish.packet_id.is_some() {
+        4_usize
+    } else {
+        2
+    };
+    let properties = measure(version, Place::Publish, &publish.properties)?;
+    let head = topic
+        .len()
+        .wrapping_add(id_len)
+        .wrapping_add(properties.len());
+    let remaining = head.saturating_add(publish.payload.len());
+    let head = head.wrapping_add(header_len(remaining)?);
+    let needed = head.wrapping_add(payload.len());
+    if needed <= buf.len() {
+        let mut writer = Writer::new(buf);
+        writer.u8(publish_first(publish));
+        writer.remaining_len(remaining);
+        writer.u16(topic_len);
+        writer.bytes(topic);
+        if let Some(packet_id) = publish.packet_id {
+            writer.u16(packet_id.get());
+        }
+        properties.write(&mut writer)?;
+        writer.bytes(payload);
+    }
+    Ok(needed)
 }
 
-fn publish_variable_header(
-    version: Version,
-    publish: &Publish<'_>,
-    writer: &mut Writer<'_>,
-) -> Result<(), Fault> {
+/// What a PUBLISH must have.
+fn check_publish(version: Version, publish: &Publish<'_>) -> Result<(), Fault> {
     if publish.dup && publish.qos == QoS::AtMostOnce {
         return Err(rule!("a QoS 0 message has no DUP flag"));
     }
@@ -217,17 +222,15 @@ fn publish_variable_header(
             "a PUBLISH needs a topic name or, in MQTT 5, a topic alias"
         ));
     }
-    writer.text(publish.topic, field!("topic name"))?;
     match (publish.qos, publish.packet_id) {
-        (QoS::AtMostOnce, None) => {}
-        (QoS::AtLeastOnce | QoS::ExactlyOnce, Some(packet_id)) => writer.u16(packet_id.get()),
+        (QoS::AtMostOnce, None) | (QoS::AtLeastOnce | QoS::ExactlyOnce, Some(_)) => {}
         // [MQTT-2.3.1-5] (MQTT 5: [MQTT-2.2.1-2])
         (QoS::AtMostOnce, Some(_)) => {
             return Err(rule!("a QoS 0 message has no packet identifier"));
         }
         (_, None) => return Err(rule!("a QoS 1 or 2 message needs a packet identifier")),
     }
-    properties(version, Place::Publish, &publish.properties, writer)
+    no_null(publish.topic)
 }
 
 pub(crate) fn ack(version: Version, ack: &Ack<'_>, writer: &mut Writer<'_>) -> Result<(), Fault> {
@@ -265,15 +268,17 @@ fn short_tail(
     properties(version, place, list, writer)
 }
 
-pub(crate) fn subscribe(
+pub(crate) fn subscribe<'a>(
     version: Version,
-    subscribe: &Subscribe<'_>,
+    packet_id: PacketId,
+    list: &Properties<'_>,
+    filters: impl Iterator<Item = SubscribeFilter<'a>>,
     writer: &mut Writer<'_>,
 ) -> Result<(), Fault> {
-    writer.u16(subscribe.packet_id.get());
-    properties(version, Place::Subscribe, &subscribe.properties, writer)?;
+    writer.u16(packet_id.get());
+    properties(version, Place::Subscribe, list, writer)?;
     let mut is_empty = true;
-    for filter in &subscribe.filters {
+    for filter in filters {
         let options = subscription_options(&filter);
         if !version.is_v5() && options != filter.qos.bits() {
             return Err(rule!("subscription options exist only in MQTT 5"));
@@ -288,15 +293,17 @@ pub(crate) fn subscribe(
     at_least_one_filter(is_empty)
 }
 
-pub(crate) fn unsubscribe(
+pub(crate) fn unsubscribe<'a>(
     version: Version,
-    unsubscribe: &Unsubscribe<'_>,
+    packet_id: PacketId,
+    list: &Properties<'_>,
+    filters: impl Iterator<Item = &'a str>,
     writer: &mut Writer<'_>,
 ) -> Result<(), Fault> {
-    writer.u16(unsubscribe.packet_id.get());
-    properties(version, Place::Unsubscribe, &unsubscribe.properties, writer)?;
+    writer.u16(packet_id.get());
+    properties(version, Place::Unsubscribe, list, writer)?;
     let mut is_empty = true;
-    for filter in &unsubscribe.filters {
+    for filter in filters {
         writer.text(filter, field!("topic filter"))?;
         is_empty = false;
     }

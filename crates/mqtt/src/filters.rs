@@ -266,7 +266,7 @@ fn read_entry<'a>(reader: &mut Reader<'a>) -> Result<SubscribeFilter<'a>, Fault>
 
 /// What `[MQTT-3.8.3-4]` of MQTT 5 forbids.
 pub(crate) fn is_no_local_on_shared(entry: &SubscribeFilter<'_>) -> bool {
-    entry.no_local && topic::shared(entry.filter).is_some()
+    cfg!(feature = "v5") && entry.no_local && topic::shared(entry.filter).is_some()
 }
 
 /// The options byte of a filter.

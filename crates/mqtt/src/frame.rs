@@ -59,7 +59,7 @@ impl FrameHeader {
         Ok(Some(Self {
             packet_type,
             flags,
-            header_len: length_len.saturating_add(1),
+            header_len: length_len.wrapping_add(1),
             remaining_len: remaining as usize,
         }))
     }
@@ -67,7 +67,7 @@ impl FrameHeader {
     /// The length of the whole packet in bytes.
     #[must_use]
     pub const fn packet_len(&self) -> usize {
-        self.header_len.saturating_add(self.remaining_len)
+        self.header_len.wrapping_add(self.remaining_len)
     }
 }
 

@@ -132,9 +132,34 @@ pub(crate) const fn variable_integer_len(value: u32) -> usize {
     }
 }
 
+/// Moves what lies behind the first `gap` bytes to the front.
+///
+/// Piece by piece, none longer than the gap: pieces that cannot overlap need no `memmove`, which is 700 bytes of flash.
+pub(crate) fn close_gap(bytes: &mut [u8], gap: usize) {
+    let mut rest = bytes;
+    while let Some((front, back)) = rest.split_at_mut_checked(gap) {
+        let piece = back.len().min(gap);
+        if let (Some(to), Some(from)) = (front.get_mut(..piece), back.get(..piece)) {
+            to.copy_from_slice(from);
+        }
+        if piece < gap || gap == 0 {
+            break;
+        }
+        rest = back;
+    }
+}
+
 /// Looks at every byte, because a loop without an early end is several bytes a step on a large processor.
 fn has_null(text: &str) -> bool {
     text.bytes().fold(false, |found, byte| found | (byte == 0))
+}
+
+/// `[MQTT-1.5.4-2]`
+pub(crate) fn no_null(text: &str) -> Result<(), Fault> {
+    if has_null(text) {
+        return Err(rule!("text with a null character cannot be sent"));
+    }
+    Ok(())
 }
 
 /// Writes fields one after the other into a lent slice, and counts on when the slice ends.
@@ -163,7 +188,7 @@ impl<'b> Writer<'b> {
     }
 
     pub(crate) fn bytes(&mut self, bytes: &[u8]) {
-        let end = self.len.saturating_add(bytes.len());
+        let end = self.len.wrapping_add(bytes.len());
         if let Some(place) = self.buf.get_mut(self.len..end) {
             place.copy_from_slice(bytes);
         }
@@ -174,7 +199,7 @@ impl<'b> Writer<'b> {
         if let Some(place) = self.buf.get_mut(self.len) {
             *place = value;
         }
-        self.len = self.len.saturating_add(1);
+        self.len = self.len.wrapping_add(1);
     }
 
     pub(crate) fn u16(&mut self, value: u16) {
@@ -186,16 +211,21 @@ impl<'b> Writer<'b> {
     }
 
     pub(crate) fn variable_integer(&mut self, value: usize, fault: Fault) -> Result<(), Fault> {
-        let mut left = value;
-        if left > VARIABLE_INTEGER_MAX as usize {
+        if value > VARIABLE_INTEGER_MAX as usize {
             return Err(fault);
         }
+        self.remaining_len(value);
+        Ok(())
+    }
+
+    /// A variable byte integer that is known to fit.
+    pub(crate) fn remaining_len(&mut self, value: usize) {
+        let mut left = value;
         while left > 0x7F {
             self.u8(left as u8 | 0x80);
             left >>= 7;
         }
         self.u8(left as u8);
-        Ok(())
     }
 
     pub(crate) fn binary(&mut self, bytes: &[u8], fault: Fault) -> Result<(), Fault> {
@@ -206,9 +236,7 @@ impl<'b> Writer<'b> {
     }
 
     pub(crate) fn text(&mut self, text: &str, fault: Fault) -> Result<(), Fault> {
-        if has_null(text) {
-            return Err(rule!("text with a null character cannot be sent"));
-        }
+        no_null(text)?;
         self.binary(text.as_bytes(), fault)
     }
 }

@@ -5,13 +5,14 @@
 //! is the only capacity there is. Removing a record closes the gap; records are therefore found by
 //! walking from the front, and remembered by ticket, never by position.
 //!
-//! No function here can panic: a position that is not a record's start reads as "no record".
+//! No function here can panic: a position that is not a record's start reads as "no record". Positions are added up with
+//! wrapping because they lie inside a slice, and each is checked where it is used.
 
-use super::Millis;
 use crate::fault::Fault;
+use crate::wire::close_gap;
 
 /// Bytes of bookkeeping before each packet.
-pub(super) const HEADER: usize = 21;
+pub(super) const HEADER: usize = 16;
 
 /// What kind of packet a record holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,24 +58,31 @@ pub(super) struct Entry {
     /// 0 when the record holds no identifier at the moment.
     pub(super) packet_id: u16,
     pub(super) ticket: u32,
-    pub(super) sent_at: Millis,
+    /// The low half of the moment, which comes round after 49 days; nothing on a connection waits that long.
+    pub(super) sent_at: u32,
     /// Bytes after the header: packet, then codes.
     pub(super) len: u32,
 }
 
 impl Entry {
     /// Bytes of the encoded packet.
-    pub(super) fn packet_len(&self) -> usize {
-        (self.len as usize).saturating_sub(usize::from(self.codes))
+    pub(super) const fn packet_len(&self) -> usize {
+        (self.len as usize).wrapping_sub(self.codes as usize)
     }
 
-    fn to_bytes(self) -> [u8; HEADER] {
+    const fn to_bytes(self) -> [u8; HEADER] {
         let [l0, l1, l2, l3] = self.len.to_le_bytes();
         let [t0, t1, t2, t3] = self.ticket.to_le_bytes();
-        let [s0, s1, s2, s3, s4, s5, s6, s7] = self.sent_at.0.to_le_bytes();
+        let [s0, s1, s2, s3] = self.sent_at.to_le_bytes();
         let [id_low, id_high] = self.packet_id.to_le_bytes();
-        let state = self.state as u8 | if self.awaited { AWAITED } else { 0 };
+        let what = self.kind as u8 | (self.state as u8) << 3 | (self.awaited as u8) << 7;
         [
+            l0, l1, l2, l3, t0, t1, t2, t3, s0, s1, s2, s3, id_low, id_high, self.codes, what,
+        ]
+    }
+
+    const fn from_bytes(bytes: &[u8; HEADER]) -> Self {
+        let [
             l0,
             l1,
             l2,
@@ -87,37 +95,24 @@ impl Entry {
             s1,
             s2,
             s3,
-            s4,
-            s5,
-            s6,
-            s7,
             id_low,
             id_high,
-            self.codes,
-            self.kind as u8,
-            state,
-        ]
-    }
-
-    fn from_bytes(bytes: &[u8; HEADER]) -> Self {
-        let [a, b, c, d, bytes @ ..] = *bytes;
-        let len = u32::from_le_bytes([a, b, c, d]);
-        let [a, b, c, d, bytes @ ..] = bytes;
-        let ticket = u32::from_le_bytes([a, b, c, d]);
-        let [a, b, c, d, e, f, g, h, id_low, id_high, codes, kind, state] = bytes;
+            codes,
+            what,
+        ] = *bytes;
         Self {
-            len,
-            ticket,
-            sent_at: Millis(u64::from_le_bytes([a, b, c, d, e, f, g, h])),
+            len: u32::from_le_bytes([l0, l1, l2, l3]),
+            ticket: u32::from_le_bytes([t0, t1, t2, t3]),
+            sent_at: u32::from_le_bytes([s0, s1, s2, s3]),
             packet_id: u16::from_le_bytes([id_low, id_high]),
             codes,
-            kind: match kind {
+            kind: match what & 7 {
                 0 => Kind::PublishQos0,
                 1 => Kind::PublishQos1,
                 2 => Kind::Subscribe,
                 _ => Kind::Unsubscribe,
             },
-            state: match state & !AWAITED {
+            state: match what >> 3 & 0xF {
                 0 => State::Queued,
                 1 => State::Resend,
                 2 => State::Sent,
@@ -126,16 +121,21 @@ impl Entry {
                 5 => State::Withdrawn,
                 _ => State::Aside,
             },
-            awaited: state & AWAITED != 0,
+            awaited: what & 0x80 != 0,
         }
     }
 }
 
-const AWAITED: u8 = 0x80;
-
 /// A position in the arena. Valid until the next removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(super) struct At(usize);
+
+impl At {
+    /// Where the packet begins.
+    const fn body(self) -> usize {
+        self.0.wrapping_add(HEADER)
+    }
+}
 
 /// The packed records.
 pub(super) struct Arena<'b> {
@@ -167,7 +167,7 @@ impl<'b> Arena<'b> {
     }
 
     pub(super) fn free(&self) -> usize {
-        self.buf.len().saturating_sub(self.used)
+        self.buf.len().wrapping_sub(self.used)
     }
 
     /// Adds a record behind the last one. Answers the bytes of the arena that it takes.
@@ -178,29 +178,30 @@ impl<'b> Arena<'b> {
     ) -> Result<usize, PushError> {
         let free = self.free();
         let codes = usize::from(entry.codes);
-        let around = HEADER.saturating_add(codes);
         let (front, tail) = self.buf.split_at_mut_checked(self.used).unwrap_or_default();
-        let (header, body) = tail.split_at_mut_checked(HEADER).unwrap_or_default();
+        let (header, body) = match tail.split_first_chunk_mut::<HEADER>() {
+            Some((header, body)) => (Some(header), body),
+            None => (None, Default::default()),
+        };
         // Without room for header and codes `encode` still tells how much the packet needs.
-        let room = body
-            .len()
-            .checked_sub(codes)
+        let room = body.len().checked_sub(codes);
+        let room = room
             .and_then(|room| body.get_mut(..room))
             .unwrap_or_default();
         let room_len = room.len();
         let written = encode(front, room).map_err(PushError::Encode)?;
+        let len = written.wrapping_add(codes);
+        let taken = len.wrapping_add(HEADER);
         // An empty header means that there was no room either: no packet is empty.
-        let (Some(header), true) = (header.first_chunk_mut::<HEADER>(), written <= room_len) else {
+        let (Some(header), true) = (header, written <= room_len) else {
             return Err(PushError::NoRoom {
-                needed: written.saturating_add(around),
+                needed: taken,
                 free,
             });
         };
-        let len = written.saturating_add(codes);
-        entry.len = u32::try_from(len).unwrap_or(u32::MAX);
+        entry.len = len as u32;
         *header = entry.to_bytes();
-        let taken = HEADER.saturating_add(len);
-        self.used = self.used.saturating_add(taken);
+        self.used = self.used.wrapping_add(taken);
         Ok(taken)
     }
 
@@ -220,20 +221,16 @@ impl<'b> Arena<'b> {
 
     /// The record at `at`, or `None` behind the last.
     pub(super) fn entry(&self, at: At) -> Option<Entry> {
-        let records = self.buf.get(..self.used)?;
-        let header = records.get(at.0..)?.first_chunk::<HEADER>()?;
-        Some(Entry::from_bytes(header))
+        let records = self.buf.get(at.0..self.used)?;
+        Some(Entry::from_bytes(records.first_chunk()?))
     }
 
     /// The position behind the record `entry` at `at`.
-    pub(super) fn after(&self, at: At, entry: &Entry) -> At {
-        At(at
-            .0
-            .saturating_add(HEADER)
-            .saturating_add(entry.len as usize))
+    pub(super) const fn after(&self, at: At, entry: &Entry) -> At {
+        At(at.body().wrapping_add(entry.len as usize))
     }
 
-    pub(super) fn find(&self, wanted: impl Fn(&Entry) -> bool) -> Option<(At, Entry)> {
+    pub(super) fn find(&self, mut wanted: impl FnMut(&Entry) -> bool) -> Option<(At, Entry)> {
         let mut at = self.first();
         while let Some(entry) = self.entry(at) {
             if wanted(&entry) {
@@ -249,46 +246,39 @@ impl<'b> Arena<'b> {
     }
 
     pub(super) fn set(&mut self, at: At, entry: &Entry) {
-        let end = at.0.saturating_add(HEADER);
-        if let Some(header) = self.buf.get_mut(at.0..end) {
-            header.copy_from_slice(&entry.to_bytes());
+        let place = self.buf.get_mut(at.0..);
+        if let Some(header) = place.and_then(|place| place.first_chunk_mut()) {
+            *header = entry.to_bytes();
         }
     }
 
     /// The encoded packet of the record.
     pub(super) fn packet(&self, at: At, entry: &Entry) -> &[u8] {
-        let start = at.0.saturating_add(HEADER);
-        let end = start.saturating_add(entry.packet_len());
-        self.buf.get(start..end).unwrap_or_default()
+        Self::packet_in(self.buf, at, entry)
     }
 
     pub(super) fn packet_mut(&mut self, at: At, entry: &Entry) -> &mut [u8] {
-        let start = at.0.saturating_add(HEADER);
-        let end = start.saturating_add(entry.packet_len());
-        self.buf.get_mut(start..end).unwrap_or_default()
+        let end = at.body().wrapping_add(entry.packet_len());
+        self.buf.get_mut(at.body()..end).unwrap_or_default()
     }
 
     /// The packet of a record, given the `front` that [`push`](Self::push) showed.
     pub(super) fn packet_in<'f>(front: &'f [u8], at: At, entry: &Entry) -> &'f [u8] {
-        let start = at.0.saturating_add(HEADER);
-        let end = start.saturating_add(entry.packet_len());
-        front.get(start..end).unwrap_or_default()
+        let end = at.body().wrapping_add(entry.packet_len());
+        front.get(at.body()..end).unwrap_or_default()
     }
 
     /// The reason code bytes of the record.
     pub(super) fn codes(&self, at: At, entry: &Entry) -> &[u8] {
-        let start =
-            at.0.saturating_add(HEADER)
-                .saturating_add(entry.packet_len());
-        let end = start.saturating_add(usize::from(entry.codes));
-        self.buf.get(start..end).unwrap_or_default()
+        let start = at.body().wrapping_add(entry.packet_len());
+        self.buf
+            .get(start..self.after(at, entry).0)
+            .unwrap_or_default()
     }
 
     pub(super) fn codes_mut(&mut self, at: At, entry: &Entry) -> &mut [u8] {
-        let start =
-            at.0.saturating_add(HEADER)
-                .saturating_add(entry.packet_len());
-        let end = start.saturating_add(usize::from(entry.codes));
+        let start = at.body().wrapping_add(entry.packet_len());
+        let end = self.after(at, entry).0;
         self.buf.get_mut(start..end).unwrap_or_default()
     }
 
@@ -299,16 +289,17 @@ impl<'b> Arena<'b> {
 
     /// Drops the packet but keeps header and codes: what a ticket holder still needs.
     pub(super) fn keep_codes(&mut self, at: At, mut entry: Entry) {
-        let start = at.0.saturating_add(HEADER);
-        self.cut(start, start.saturating_add(entry.packet_len()));
+        let packet_len = entry.packet_len();
         entry.len = u32::from(entry.codes);
         self.set(at, &entry);
+        self.cut(at.body(), at.body().wrapping_add(packet_len));
     }
 
     fn cut(&mut self, from: usize, to: usize) {
-        if from <= to && to <= self.used && self.used <= self.buf.len() {
-            self.buf.copy_within(to..self.used, from);
-            self.used = self.used.saturating_sub(to.saturating_sub(from));
+        if let Some(rest) = self.buf.get_mut(from..self.used) {
+            let gap = to.wrapping_sub(from).min(rest.len());
+            close_gap(rest, gap);
+            self.used = self.used.wrapping_sub(gap);
         }
     }
 }
@@ -325,7 +316,7 @@ mod tests {
             codes,
             packet_id: 7,
             ticket,
-            sent_at: Millis(0x0102_0304_0506_0708),
+            sent_at: 0x0506_0708,
             len: 0,
         }
     }

@@ -30,7 +30,7 @@ impl Session<'_> {
         self.each_subscription(|session, at, entry| {
             let packet = session.arena.packet(at, &entry);
             found |= stored::filters(session.options.version, packet)
-                .is_some_and(|filters| filters.iter().any(|held| held.filter == filter));
+                .any(|held| held.name == filter.as_bytes());
         });
         found
     }
@@ -50,7 +50,7 @@ impl Session<'_> {
             .first()
             .is_none_or(|first| first & 0b1000 != 0);
         if entry.state == State::Sent && !repeated {
-            self.round_trip = Some(self.last_received.since(entry.sent_at));
+            self.round_trip = Some(u64::from(self.last_received.since_low(entry.sent_at)));
         }
     }
 

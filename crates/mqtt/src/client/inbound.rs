@@ -1,5 +1,6 @@
 //! What the server's packets mean for the session.
 
+use super::acks::Owed;
 use super::arena::{At, Entry, Kind, State};
 use super::operations::Ticket;
 use super::reader::Skipped;
@@ -10,6 +11,9 @@ use crate::{Frame, PacketId, PacketType, Properties, Publish, QoS, ReasonCode, d
 
 /// How long after a PUBLISH with QoS 0 a silent close is taken for an answer to it, in milliseconds.
 const SUSPICION: u64 = 5_000;
+
+/// First byte of the packet (2.1.2).
+const PUBACK: u8 = 0x40;
 
 /// Silent closes in a row after which an operation is set aside.
 const STRIKES: u8 = 3;
@@ -129,7 +133,11 @@ impl Session<'_> {
             true => reason,
         };
         // Never full when the driver heeds `is_ready`; a lost PUBACK only means that the message comes again.
-        let _ = self.acks.push((packet_id, reason));
+        self.acks.push(Owed {
+            first: PUBACK,
+            reason_code: reason,
+            packet_id,
+        });
     }
 
     /// Takes a packet that was longer than the receive buffer. A PUBLISH is acknowledged, so that
@@ -168,10 +176,12 @@ impl Session<'_> {
         let packet = self.arena.packet(at, &entry);
         match entry.kind {
             Kind::PublishQos1 => stored::topic(packet).map(Unheard::Publish),
-            Kind::Subscribe => stored::filters(self.options.version, packet)?
-                .iter()
-                .next()
-                .map(|first| Unheard::Subscribe(first.filter)),
+            Kind::Subscribe => {
+                let first = stored::filters(self.options.version, packet).next()?;
+                core::str::from_utf8(first.name)
+                    .ok()
+                    .map(Unheard::Subscribe)
+            }
             Kind::PublishQos0 | Kind::Unsubscribe => None,
         }
     }
@@ -194,7 +204,8 @@ impl Session<'_> {
             return false;
         }
         let found = self.oldest_unheard();
-        let Some((at, mut entry)) = found.filter(|(_, entry)| now.since(entry.sent_at) < SUSPICION)
+        let Some((at, mut entry)) =
+            found.filter(|(_, entry)| u64::from(now.since_low(entry.sent_at)) < SUSPICION)
         else {
             self.suspect = None;
             return false;
@@ -216,7 +227,7 @@ impl Session<'_> {
         if entry.kind == Kind::Subscribe && !entry.awaited {
             entry.state = State::Aside;
             entry.packet_id = 0;
-            entry.sent_at = now;
+            entry.sent_at = now.low();
             self.arena.set(at, &entry);
             return true;
         }
@@ -240,8 +251,10 @@ impl Session<'_> {
         let mut oldest: Option<(At, Entry)> = None;
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
+            // None was sent after `last_sent`.
+            let age = |entry: &Entry| self.last_sent.since_low(entry.sent_at);
             let waits = entry.state == State::Sent;
-            if waits && oldest.is_none_or(|(_, other)| entry.sent_at < other.sent_at) {
+            if waits && oldest.is_none_or(|(_, other)| age(&entry) > age(&other)) {
                 oldest = Some((at, entry));
             }
             at = self.arena.after(at, &entry);

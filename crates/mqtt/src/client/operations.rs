@@ -2,11 +2,10 @@
 
 use super::arena::{Arena, At, Entry, HEADER, Kind, PushError, State};
 use super::session::{Link, Session};
-use super::{Millis, PublishError, SubscribeError, stored};
+use super::{PublishError, SubscribeError, stored};
 use crate::fault::Fault;
 use crate::{
-    PacketId, Properties, Publish, QoS, ReasonCode, Subscribe, SubscribeFilter, SubscribeFilters,
-    Unsubscribe, UnsubscribeFilters, Version, encode, topic,
+    PacketId, Properties, Publish, QoS, ReasonCode, SubscribeFilter, Version, encode, topic,
 };
 
 /// First bytes of the packets that are kept (2.1.2).
@@ -66,10 +65,12 @@ impl<'b> Session<'b> {
             QoS::ExactlyOnce => return Err(PublishError::QosNotSupported),
             _ => {}
         }
-        if connected && message.qos > self.negotiated.maximum_qos {
+        // Only MQTT 5 has limits.
+        let limited = connected && self.options.version.is_v5();
+        if limited && message.qos > self.negotiated.maximum_qos {
             return Err(PublishError::QosNotSupported);
         }
-        if connected && message.retain && !self.negotiated.retain_available {
+        if limited && message.retain && !self.negotiated.retain_available {
             return Err(PublishError::RetainNotSupported);
         }
         let acknowledged = message.qos == QoS::AtLeastOnce;
@@ -95,23 +96,23 @@ impl<'b> Session<'b> {
             codes: u8::from(acknowledged),
             packet_id: packet_id.map_or(0, PacketId::get),
             ticket: self.free_ticket(),
-            sent_at: Millis(0),
+            sent_at: 0,
             len: 0,
         };
-        let max = match connected {
+        let max = match limited {
             true => self.negotiated.maximum_packet_size as usize,
             false => usize::MAX,
         };
         let before = self.arena.mark();
         let pushed = self.arena.push(entry, &|_, out| {
-            encode::whole_publish(version, &publish, out)
+            encode::publish(version, &publish, message.payload, out)
         });
         let taken = match pushed {
             Ok(taken) | Err(PushError::NoRoom { needed: taken, .. }) => taken,
             Err(PushError::Encode(fault)) => return Err(PublishError::Encode(fault)),
         };
         // Learned while it was written, so that it is not measured twice.
-        let len = taken.saturating_sub(HEADER.saturating_add(usize::from(acknowledged)));
+        let len = taken.wrapping_sub(HEADER.wrapping_add(usize::from(acknowledged)));
         if len > max {
             self.arena.back_to(before);
             return Err(PublishError::PacketTooLarge { len, max });
@@ -145,8 +146,11 @@ impl<'b> Session<'b> {
         let ticket = self.push_filters(Kind::Subscribe, filters.len(), &|id, version, out| {
             write_subscribe(id, version, filters, out)
         })?;
-        let replaced = |wanted: &str| filters.iter().any(|filter| filter.filter == wanted);
-        self.retire_subscriptions(ticket, replaced);
+        self.retire_subscriptions(ticket, &|held| {
+            filters
+                .iter()
+                .any(|filter| filter.filter.as_bytes() == held)
+        });
         Ok(ticket)
     }
 
@@ -161,16 +165,12 @@ impl<'b> Session<'b> {
         }
         self.split_subscriptions(filters)?;
         let ticket = self.push_filters(Kind::Unsubscribe, filters.len(), &|id, version, out| {
-            let unsubscribe = Unsubscribe {
-                packet_id: id,
-                properties: Properties::EMPTY,
-                filters: UnsubscribeFilters::List(filters),
-            };
-            encode::assemble(UNSUBSCRIBE, 0, 0, out, &|writer| {
-                encode::unsubscribe(version, &unsubscribe, writer)
+            encode::assemble(UNSUBSCRIBE, out, &|writer| {
+                let properties = Properties::EMPTY;
+                encode::unsubscribe(version, id, &properties, filters.iter().copied(), writer)
             })
         })?;
-        self.retire_subscriptions(ticket, |held| filters.contains(&held));
+        self.retire_subscriptions(ticket, &|held| contains(filters, held));
         Ok(ticket)
     }
 
@@ -216,7 +216,7 @@ impl<'b> Session<'b> {
             codes: u8::try_from(count).unwrap_or(u8::MAX),
             packet_id: packet_id.get(),
             ticket: self.free_ticket(),
-            sent_at: Millis(0),
+            sent_at: 0,
             len: 0,
         };
         let version = self.options.version;
@@ -241,14 +241,14 @@ impl<'b> Session<'b> {
     }
 
     /// Removes the subscriptions, other than `keep`, all of whose filters are no longer wanted.
-    fn retire_subscriptions(&mut self, keep: Ticket, unwanted: impl Fn(&str) -> bool) {
+    fn retire_subscriptions(&mut self, keep: Ticket, unwanted: &dyn Fn(&[u8]) -> bool) {
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
             let all_unwanted = entry.kind == Kind::Subscribe
                 && entry.state != State::Done
                 && entry.ticket != keep.0
                 && stored::filters(self.options.version, self.arena.packet(at, &entry))
-                    .is_some_and(|filters| filters.iter().all(|held| unwanted(held.filter)));
+                    .all(|held| unwanted(held.name));
             if all_unwanted {
                 if entry.state != State::Granted {
                     // Its SUBACK will find nobody; whoever waits for it is told that it was withdrawn.
@@ -269,7 +269,7 @@ impl<'b> Session<'b> {
     /// move into a record of their own.
     fn split_subscriptions(&mut self, unwanted: &[&str]) -> Result<(), SubscribeError> {
         let version = self.options.version;
-        let wanted = |filter: &str| !unwanted.contains(&filter);
+        let wanted = |filter: &[u8]| !contains(unwanted, filter);
         while let Some((at, entry, kept)) = self.partly(&wanted) {
             let granted = entry.state == State::Granted;
             let rest = Entry {
@@ -300,16 +300,16 @@ impl<'b> Session<'b> {
     }
 
     /// A subscription that holds both wanted and unwanted filters, and how many wanted ones.
-    fn partly(&self, wanted: &impl Fn(&str) -> bool) -> Option<(At, Entry, usize)> {
+    fn partly(&self, wanted: &dyn Fn(&[u8]) -> bool) -> Option<(At, Entry, usize)> {
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
             if entry.kind == Kind::Subscribe
                 && !matches!(entry.state, State::Done | State::Withdrawn)
-                && let Some(filters) =
-                    stored::filters(self.options.version, self.arena.packet(at, &entry))
             {
-                let kept = filters.iter().filter(|held| wanted(held.filter)).count();
-                if kept > 0 && kept < filters.len() {
+                let packet = self.arena.packet(at, &entry);
+                let filters = stored::filters(self.options.version, packet);
+                let kept = filters.filter(|held| wanted(held.name)).count();
+                if kept > 0 && kept < filters.count() {
                     return Some((at, entry, kept));
                 }
             }
@@ -323,22 +323,27 @@ impl<'b> Session<'b> {
     }
 }
 
+fn contains(filters: &[&str], wanted: &[u8]) -> bool {
+    filters.iter().any(|filter| filter.as_bytes() == wanted)
+}
+
 /// Writes the SUBSCRIBE in `packet` again with the wanted filters only.
 fn only(
     version: Version,
     packet: &[u8],
-    wanted: &impl Fn(&str) -> bool,
+    wanted: &dyn Fn(&[u8]) -> bool,
     out: &mut [u8],
 ) -> Result<usize, Fault> {
-    let mut kept: heapless::Vec<SubscribeFilter<'_>, { Session::FILTERS_PER_PACKET }> =
-        heapless::Vec::new();
-    let filters =
-        stored::filters(version, packet).ok_or(rule!("the stored SUBSCRIBE is damaged"))?;
-    for filter in filters.iter().filter(|held| wanted(held.filter)) {
-        // Never full: the stored packet had at most as many.
-        let _ = kept.push(filter);
-    }
-    write_subscribe(PacketId::FIRST, version, &kept, out)
+    let (properties, filters) = stored::subscribe(version, packet);
+    encode::assemble(SUBSCRIBE, out, &|writer| {
+        // Given its identifier when it is sent.
+        writer.u16(0);
+        writer.bytes(properties);
+        for filter in filters.filter(|held| wanted(held.name)) {
+            writer.bytes(filter.entry);
+        }
+        Ok(())
+    })
 }
 
 fn write_subscribe(
@@ -347,13 +352,15 @@ fn write_subscribe(
     filters: &[SubscribeFilter<'_>],
     out: &mut [u8],
 ) -> Result<usize, Fault> {
-    let subscribe = Subscribe {
-        packet_id,
-        properties: Properties::EMPTY,
-        filters: SubscribeFilters::List(filters),
-    };
-    encode::assemble(SUBSCRIBE, 0, 0, out, &|writer| {
-        encode::subscribe(version, &subscribe, writer)
+    encode::assemble(SUBSCRIBE, out, &|writer| {
+        let properties = Properties::EMPTY;
+        encode::subscribe(
+            version,
+            packet_id,
+            &properties,
+            filters.iter().copied(),
+            writer,
+        )
     })
 }
 

@@ -3,6 +3,7 @@
 //! Order on a live connection: the rest of a half-written packet; acknowledgements; PINGREQ; then the
 //! arena's records, oldest first, so that what is repeated goes before what is new `[MQTT-4.6.0-1]`.
 
+use super::acks::Owed;
 use super::arena::{At, Entry, Kind, State};
 use super::session::{Link, Ping, Session, Writing};
 use super::{Millis, SessionError, stored};
@@ -11,7 +12,6 @@ use crate::wire::Writer;
 use crate::{Ack, Disconnect, Properties, ReasonCode, encode};
 
 /// First bytes of the packets that are written on the spot (2.1.2).
-const PUBACK: u8 = 0x40;
 const PINGREQ: u8 = 0xC0;
 const DISCONNECT: u8 = 0xE0;
 
@@ -29,7 +29,7 @@ impl Session<'_> {
             if written == 0 {
                 break;
             }
-            filled = filled.saturating_add(written);
+            filled = filled.wrapping_add(written);
         }
         if filled > 0 {
             self.last_sent = now;
@@ -106,38 +106,42 @@ impl Session<'_> {
         self.keep_alive_ms() / 2
     }
 
-    fn ack_limit(&self) -> u64 {
+    const fn ack_limit(&self) -> u64 {
         match self.options.version.is_v5() {
             false => Self::RETRANSMIT_AFTER,
             true => Self::ACK_LIMIT,
         }
     }
 
-    /// When this record needs attention without anything else happening.
-    fn due(&self, entry: &Entry) -> Option<Millis> {
-        match entry.state {
-            State::Sent => Some(entry.sent_at.after(self.ack_limit())),
-            State::Aside => Some(entry.sent_at.after(Self::SET_ASIDE)),
-            _ => None,
-        }
+    /// In how many milliseconds this record needs attention without anything else happening.
+    fn due(&self, now: Millis, entry: &Entry) -> Option<u32> {
+        let limit = match entry.state {
+            State::Sent => self.ack_limit(),
+            State::Aside => Self::SET_ASIDE,
+            _ => return None,
+        };
+        Some((limit as u32).saturating_sub(now.since_low(entry.sent_at)))
     }
 
+    /// When the first record needs attention. None was sent after `last_sent`.
     fn next_due(&self) -> Option<Millis> {
-        let mut next: Option<Millis> = None;
+        let mut next = None;
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
-            if let Some(due) = self.due(&entry) {
-                next = Some(next.map_or(due, |other| other.min(due)));
-            }
+            let due = self.due(self.last_sent, &entry);
+            next = match (next, due) {
+                (Some(next), Some(due)) => Some(due.min(next)),
+                (next, due) => due.or(next),
+            };
             at = self.arena.after(at, &entry);
         }
-        next
+        next.map(|due| self.last_sent.after(u64::from(due)))
     }
 
     fn repeat_overdue(&mut self, now: Millis) -> Result<(), SessionError> {
         let mut at = self.arena.first();
         while let Some(mut entry) = self.arena.entry(at) {
-            if self.due(&entry).is_some_and(|due| now >= due) {
+            if self.due(now, &entry) == Some(0) {
                 if entry.state == State::Aside {
                     entry.state = State::Queued;
                     self.arena.set(at, &entry);
@@ -155,11 +159,7 @@ impl Session<'_> {
 
     fn transmit_one(&mut self, now: Millis, room: &mut [u8]) -> usize {
         match self.link {
-            Link::Down
-            | Link::Closed
-            | Link::Opening {
-                connect_sent: true, ..
-            } => 0,
+            Link::Up | Link::Closing { .. } => self.transmit_live(now, room),
             Link::Opening {
                 since,
                 connect_sent: false,
@@ -175,60 +175,74 @@ impl Session<'_> {
                 }
                 written
             }
-            Link::Up | Link::Closing { .. } => self.transmit_live(now, room),
+            Link::Down
+            | Link::Closed
+            | Link::Opening {
+                connect_sent: true, ..
+            } => 0,
         }
     }
 
     fn transmit_live(&mut self, now: Millis, room: &mut [u8]) -> usize {
-        if let Some(writing) = self.writing {
+        let (at, entry, offset) = if let Some(writing) = self.writing {
             let Some((at, entry)) = self.arena.by_ticket(writing.ticket) else {
                 // Cannot happen: a record stays while it is written. Going on without it is the safe way out.
                 self.writing = None;
                 return 0;
             };
-            return self.go_on(now, writing, at, entry, room);
-        }
-        if let Some((packet_id, reason_code)) = self.acks.first().copied() {
-            let ack = Ack {
-                packet_id,
-                reason_code,
-                properties: Properties::EMPTY,
-            };
-            let version = self.options.version;
-            let written = put(room, PUBACK, &|writer| encode::ack(version, &ack, writer));
-            if written > 0 {
-                self.acks.remove(0);
-            }
-            return written;
-        }
-        if self.ping == Ping::Due {
+            (at, entry, writing.offset)
+        } else if let Some(owed) = self.acks.first() {
+            return self.transmit_ack(owed, room);
+        } else if self.ping == Ping::Due {
             let written = put(room, PINGREQ, &|_| Ok(()));
             if written > 0 {
                 self.ping = Ping::Sent { at: now };
             }
             return written;
-        }
-        if self.is_up_or_draining()
+        } else if self.is_up_or_draining()
             && let Some((at, entry)) = self.next_record()
         {
             if room.is_empty() {
                 return 0;
             }
-            let entry = self.ensure_packet_id(at, entry);
-            let writing = Writing {
+            (at, self.ensure_packet_id(at, entry), 0)
+        } else if let Link::Closing { reason, .. } = self.link {
+            return self.transmit_disconnect(reason, room);
+        } else {
+            return 0;
+        };
+        let packet = self.arena.packet(at, &entry);
+        let rest = packet.get(offset..).unwrap_or_default();
+        let count = rest.len().min(room.len());
+        if let (Some(from), Some(to)) = (rest.get(..count), room.get_mut(..count)) {
+            to.copy_from_slice(from);
+        }
+        if count < rest.len() {
+            self.writing = Some(Writing {
                 ticket: entry.ticket,
-                offset: 0,
-            };
-            return self.go_on(now, writing, at, entry, room);
+                offset: offset.wrapping_add(count),
+            });
+        } else {
+            self.writing = None;
+            self.written(now, at, entry);
         }
-        if let Link::Closing {
-            reason: reason_code,
-            ..
-        } = self.link
-        {
-            return self.transmit_disconnect(reason_code, room);
+        count
+    }
+
+    fn transmit_ack(&mut self, owed: Owed, room: &mut [u8]) -> usize {
+        let ack = Ack {
+            packet_id: owed.packet_id,
+            reason_code: owed.reason_code,
+            properties: Properties::EMPTY,
+        };
+        let version = self.options.version;
+        let written = put(room, owed.first, &|writer| {
+            encode::ack(version, &ack, writer)
+        });
+        if written > 0 {
+            self.acks.pop();
         }
-        0
+        written
     }
 
     fn transmit_disconnect(&mut self, reason_code: ReasonCode, room: &mut [u8]) -> usize {
@@ -248,29 +262,30 @@ impl Session<'_> {
 
     /// The oldest record that may be sent now.
     fn next_record(&self) -> Option<(At, Entry)> {
-        let mut in_flight = 0_u16;
-        let mut publish: Option<(At, Entry)> = None;
-        let mut other: Option<(At, Entry)> = None;
+        // Asked only when a PUBLISH with QoS 1 waits.
+        let mut may_publish = None;
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
-            let first = match entry.kind {
-                Kind::PublishQos1 => &mut publish,
-                _ => &mut other,
-            };
-            match entry.state {
-                State::Queued | State::Resend if first.is_none() => *first = Some((at, entry)),
-                State::Sent if entry.kind == Kind::PublishQos1 => {
-                    in_flight = in_flight.saturating_add(1);
-                }
-                _ => {}
+            if matches!(entry.state, State::Queued | State::Resend)
+                && (entry.kind != Kind::PublishQos1
+                    || *may_publish.get_or_insert_with(|| self.may_publish()))
+            {
+                return Some((at, entry));
             }
             at = self.arena.after(at, &entry);
         }
-        let publish = publish.filter(|_| in_flight < self.negotiated.receive_maximum);
-        match (publish, other) {
-            (Some(publish), Some(other)) if publish.0 < other.0 => Some(publish),
-            (publish, other) => other.or(publish),
-        }
+        None
+    }
+
+    /// Whether one more PUBLISH may be unacknowledged.
+    fn may_publish(&self) -> bool {
+        let mut more = self.negotiated.receive_maximum;
+        let full = self.arena.find(|entry| {
+            let in_flight = entry.kind == Kind::PublishQos1 && entry.state == State::Sent;
+            more = more.saturating_sub(u16::from(in_flight));
+            more == 0
+        });
+        full.is_none()
     }
 
     /// A subscription that is made again needs a fresh identifier in its stored packet.
@@ -286,36 +301,6 @@ impl Session<'_> {
         entry
     }
 
-    /// Copies more of the record that is being written.
-    fn go_on(
-        &mut self,
-        now: Millis,
-        writing: Writing,
-        at: At,
-        entry: Entry,
-        room: &mut [u8],
-    ) -> usize {
-        let rest = self
-            .arena
-            .packet(at, &entry)
-            .get(writing.offset..)
-            .unwrap_or_default();
-        let count = rest.len().min(room.len());
-        if let (Some(from), Some(to)) = (rest.get(..count), room.get_mut(..count)) {
-            to.copy_from_slice(from);
-        }
-        if count < rest.len() {
-            self.writing = Some(Writing {
-                offset: writing.offset.saturating_add(count),
-                ..writing
-            });
-        } else {
-            self.writing = None;
-            self.written(now, at, entry);
-        }
-        count
-    }
-
     /// The whole record is on its way.
     fn written(&mut self, now: Millis, at: At, mut entry: Entry) {
         match (entry.kind, entry.state) {
@@ -328,7 +313,7 @@ impl Session<'_> {
             }
             _ => {
                 entry.state = State::Sent;
-                entry.sent_at = now;
+                entry.sent_at = now.low();
                 self.arena.set(at, &entry);
             }
         }
@@ -338,7 +323,7 @@ impl Session<'_> {
 /// Writes one small packet, if `room` is enough for it. Answers its length, or 0.
 fn put(room: &mut [u8], first: u8, body: &dyn Fn(&mut Writer<'_>) -> Result<(), Fault>) -> usize {
     let room_len = room.len();
-    written(encode::assemble(first, 0, 0, room, body), room_len)
+    written(encode::assemble(first, room, body), room_len)
 }
 
 /// A packet that does not fit is not written.

@@ -4,9 +4,12 @@
 //! of it as is needed to know what it was is kept ([`Skipped`]), the rest is thrown away as it comes.
 
 use crate::fault::Fault;
+use crate::wire::close_gap;
 use crate::{Frame, FrameHeader, PacketId, PacketType, QoS};
 
 /// The receiving half of one connection. A new connection needs a new reader.
+///
+/// `start` is never behind `end`, nor `end` behind the buffer's.
 pub struct FrameReader<'b> {
     buf: &'b mut [u8],
     start: usize,
@@ -55,13 +58,11 @@ impl<'b> FrameReader<'b> {
     /// Where to read the next bytes into. Never empty once [`next`](Self::next) answered `None`,
     /// unless the lent buffer has no bytes at all.
     pub fn space(&mut self) -> &mut [u8] {
-        if self.start > 0 {
-            if self.start < self.end && self.end <= self.buf.len() {
-                self.buf.copy_within(self.start..self.end, 0);
-            }
-            self.end = self.end.saturating_sub(self.start);
-            self.start = 0;
+        if let Some(kept) = self.buf.get_mut(..self.end) {
+            close_gap(kept, self.start);
         }
+        self.end = self.end.wrapping_sub(self.start);
+        self.start = 0;
         self.buf.get_mut(self.end..).unwrap_or_default()
     }
 
@@ -91,12 +92,12 @@ impl<'b> FrameReader<'b> {
         let Some(header) = FrameHeader::read(available)? else {
             return Ok(None);
         };
-        let packet_len = header.header_len.saturating_add(header.remaining_len);
+        let packet_len = header.packet_len();
         if packet_len > capacity {
             return Ok(self.skip_packet(header, packet_len));
         }
-        let body_from = self.start.saturating_add(header.header_len);
-        let body_to = self.start.saturating_add(packet_len);
+        let body_from = self.start.wrapping_add(header.header_len);
+        let body_to = self.start.wrapping_add(packet_len);
         if body_to > self.end {
             return Ok(None);
         }
@@ -106,7 +107,7 @@ impl<'b> FrameReader<'b> {
     }
 
     fn skip_packet(&mut self, header: FrameHeader, packet_len: usize) -> Option<Incoming<'_>> {
-        let body_from = self.start.saturating_add(header.header_len);
+        let body_from = self.start.wrapping_add(header.header_len);
         let have = self.buf.get(body_from..self.end).unwrap_or_default();
         let head = if header.packet_type == PacketType::Publish {
             PublishHead::parse(header.flags, have)
@@ -116,18 +117,18 @@ impl<'b> FrameReader<'b> {
                 packet_id: None,
             }
         };
-        let full = self.end.saturating_sub(self.start) >= self.buf.len();
+        let arrived = self.end.wrapping_sub(self.start);
+        let full = arrived >= self.buf.len();
         let (topic_len, packet_id) = match head {
             PublishHead::Known { topic, packet_id } => (topic, packet_id),
             PublishHead::NeedMore if full => (None, None),
             PublishHead::NeedMore => return None,
         };
-        let arrived = self.end.saturating_sub(self.start);
         self.start = self.end;
-        self.skip = packet_len.saturating_sub(arrived);
-        let topic_from = body_from.saturating_add(2);
+        self.skip = packet_len.wrapping_sub(arrived);
+        let topic_from = body_from.wrapping_add(2);
         let topic = topic_len
-            .and_then(|len| self.buf.get(topic_from..topic_from.saturating_add(len)))
+            .and_then(|len| self.buf.get(topic_from..topic_from.wrapping_add(len)))
             .and_then(|bytes| core::str::from_utf8(bytes).ok());
         let is_publish = header.packet_type == PacketType::Publish;
         Some(Incoming::Skipped(Skipped {
@@ -141,9 +142,9 @@ impl<'b> FrameReader<'b> {
     }
 
     fn drop_skipped(&mut self) {
-        let step = self.skip.min(self.end.saturating_sub(self.start));
-        self.start = self.start.saturating_add(step);
-        self.skip = self.skip.saturating_sub(step);
+        let step = self.skip.min(self.end.wrapping_sub(self.start));
+        self.start = self.start.wrapping_add(step);
+        self.skip = self.skip.wrapping_sub(step);
     }
 }
 

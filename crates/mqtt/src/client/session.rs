@@ -10,16 +10,13 @@
 //!
 //! Every state returns to `Down` with [`Session::connection_lost`].
 
+use super::acks::Acks;
 use super::arena::{Arena, At, Entry, HEADER, Kind, State};
 use super::{ConnectOptions, Millis, Negotiated, SessionError};
 use crate::fault::Fault;
 use crate::{Connect, EncodeError, PacketId, Properties, Property, ReasonCode, Version, encode};
 
-/// Acknowledgements that may wait for the next write. The driver stops feeding frames in between, so
-/// this bounds memory, not throughput.
-pub(super) const ACKS: usize = 16;
-
-/// More than this of an arena is not used (1.3 MiB), so that there is always a free packet identifier.
+/// More than this of an arena is not used (1 MiB), so that there is always a free packet identifier.
 const LONGEST_ARENA: usize = (u16::MAX as usize).saturating_mul(HEADER);
 
 /// The smallest Maximum Packet Size that AWS accepts (`B-19`).
@@ -35,7 +32,7 @@ pub struct Session<'b> {
     pub(super) next_packet_id: PacketId,
     pub(super) next_ticket: u32,
     pub(super) writing: Option<Writing>,
-    pub(super) acks: heapless::Vec<(PacketId, ReasonCode), ACKS>,
+    pub(super) acks: Acks,
     pub(super) ping: Ping,
     pub(super) last_sent: Millis,
     pub(super) last_received: Millis,
@@ -140,7 +137,7 @@ impl<'b> Session<'b> {
             next_packet_id: PacketId::FIRST,
             next_ticket: 0,
             writing: None,
-            acks: heapless::Vec::new(),
+            acks: Acks::new(),
             ping: Ping::Idle,
             last_sent: Millis(0),
             last_received: Millis(0),
@@ -249,8 +246,10 @@ impl<'b> Session<'b> {
     /// Ends the connection because of `error`: in MQTT 5 the server is told why, in 3.1.1 a
     /// DISCONNECT would say that all is well, so there is none.
     pub fn abort(&mut self, error: &SessionError) {
-        let told = match (self.options.version, error.disconnect_reason(), self.link) {
-            (Version::V5, Some(reason), Link::Up) if self.writing.is_none() => Some(reason),
+        let told = match self.link {
+            Link::Up if self.options.version.is_v5() && self.writing.is_none() => {
+                error.disconnect_reason()
+            }
             _ => None,
         };
         self.link = match told {
@@ -338,10 +337,11 @@ impl<'b> Session<'b> {
         }
     }
 
-    /// A queued PUBLISH that this server would not take is reported instead of sent.
+    /// A queued PUBLISH that this server would not take is reported instead of sent. Only MQTT 5 has such limits.
     /// Answers whether that happened: the record is then done or gone.
     fn refuse_by_limits(&mut self, at: At, entry: Entry) -> bool {
-        if entry.kind != Kind::PublishQos1 || matches!(entry.state, State::Done) {
+        let is_limited = self.options.version.is_v5() && entry.kind == Kind::PublishQos1;
+        if !is_limited || matches!(entry.state, State::Done) {
             return false;
         }
         let reason = if entry.packet_len() > self.negotiated.maximum_packet_size as usize {
@@ -457,6 +457,6 @@ impl<'b> Session<'b> {
                 true => Properties::List(told),
             },
         };
-        encode::assemble(0x10, 0, 0, out, &|writer| encode::connect(&connect, writer))
+        encode::assemble(0x10, out, &|writer| encode::connect(&connect, writer))
     }
 }

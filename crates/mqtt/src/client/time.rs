@@ -16,4 +16,14 @@ impl Millis {
     pub const fn since(self, earlier: Self) -> u64 {
         self.0.saturating_sub(earlier.0)
     }
+
+    /// The low half, as the arena keeps it.
+    pub(super) const fn low(self) -> u32 {
+        self.0 as u32
+    }
+
+    /// Milliseconds since the moment with this low half; right for 49 days.
+    pub(super) const fn since_low(self, earlier: u32) -> u32 {
+        self.low().wrapping_sub(earlier)
+    }
 }

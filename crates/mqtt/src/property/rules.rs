@@ -8,7 +8,7 @@ use super::Properties;
 use super::wire::Raw;
 use crate::Version;
 use crate::fault::Fault;
-use crate::wire::{Reader, Writer};
+use crate::wire::{Reader, VARIABLE_INTEGER_MAX, Writer, variable_integer_len};
 
 /// A place in a packet that has properties.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,26 +140,73 @@ pub(crate) fn write(
     properties: &Properties<'_>,
     writer: &mut Writer<'_>,
 ) -> Result<(), Fault> {
-    if properties.is_empty() {
-        // MQTT 3.1.1 has no properties and no length of them either.
-        if version.is_v5() {
-            writer.u8(0);
-        }
-        return Ok(());
+    measure(version, place, properties)?.write(writer)
+}
+
+/// Properties that were found to be in order, and their length.
+pub(crate) struct Measured<'a> {
+    place: Place,
+    properties: Properties<'a>,
+    /// Bytes behind the length; `None` in MQTT 3.1.1, which has not even a length.
+    inside: Option<usize>,
+}
+
+/// Looks whether the properties may stand here and how long they are.
+pub(crate) fn measure<'a>(
+    version: Version,
+    place: Place,
+    properties: &Properties<'a>,
+) -> Result<Measured<'a>, Fault> {
+    let inside = match (version.is_v5(), properties.is_empty()) {
+        (true, true) => Some(0),
+        (false, true) => None,
+        (true, false) => Some(length(place, properties)?),
+        (false, false) => return Err(rule!("properties exist only in MQTT 5")),
+    };
+    Ok(Measured {
+        place,
+        properties: *properties,
+        inside,
+    })
+}
+
+fn length(place: Place, properties: &Properties<'_>) -> Result<usize, Fault> {
+    let mut counter = Writer::counting();
+    write_all(place, properties, &mut counter)?;
+    let len = counter.len();
+    if len > VARIABLE_INTEGER_MAX as usize {
+        return Err(field!("properties"));
     }
-    if !version.is_v5() {
-        return Err(rule!("properties exist only in MQTT 5"));
-    }
-    let mut measure = Writer::counting();
-    write_all(place, properties, &mut measure)?;
-    writer.variable_integer(measure.len(), field!("properties"))?;
     match properties {
-        Properties::Wire(bytes) if bytes.len() == measure.len() => writer.bytes(bytes),
         // Only bytes that no decoder checked end early: an iterator stops at the first fault.
-        Properties::Wire(_) => return Err(rule!("damaged properties")),
-        Properties::List(_) => write_all(place, properties, writer)?,
+        Properties::Wire(bytes) if bytes.len() != len => Err(rule!("damaged properties")),
+        Properties::Wire(_) | Properties::List(_) => Ok(len),
     }
-    Ok(())
+}
+
+impl Measured<'_> {
+    /// Bytes that they take with their length.
+    pub(crate) const fn len(&self) -> usize {
+        match self.inside {
+            Some(inside) if cfg!(feature = "v5") => {
+                variable_integer_len(inside as u32).wrapping_add(inside)
+            }
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Fault> {
+        let Some(inside) = self.inside.filter(|_| cfg!(feature = "v5")) else {
+            return Ok(());
+        };
+        writer.remaining_len(inside);
+        match &self.properties {
+            Properties::Wire(bytes) => writer.bytes(bytes),
+            Properties::List([]) => {}
+            properties => write_all(self.place, properties, writer)?,
+        }
+        Ok(())
+    }
 }
 
 fn write_all(
