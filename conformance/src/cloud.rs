@@ -22,6 +22,8 @@ pub struct Ready {
     pub mqtt_port: u16,
     /// The same with ALPN `x-amzn-mqtt-ca`.
     pub alpn_port: u16,
+    /// SNTP, UDP.
+    pub sntp_port: u16,
     /// HTTPS with certificates; not there yet.
     pub https_port: Option<u16>,
     /// The control plane.
