@@ -4,6 +4,7 @@
 //! no test of its own subject. It depends on almost nothing, so that it starts before anything else is built.
 
 mod bench;
+mod chip;
 mod ci;
 mod firmware;
 mod foreign;
@@ -29,6 +30,7 @@ cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, nam
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
 cargo xtask size          bytes of flash beside other MQTT libraries; writes a table of docs/benchmarks.md
 cargo xtask instructions  instructions a message beside other MQTT engines; another table of docs/benchmarks.md
+cargo xtask chip          memory and instructions on an emulated riscv32imc beside others; another table of docs/benchmarks.md
 cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md;
                           with --check it only says whether that page is up to date
 ";
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
         "bench" => bench::measure(&rest),
         "size" => size::measure(),
         "instructions" => instructions::measure(),
+        "chip" => chip::measure(),
         "rules" => rules::list(&rest),
         "" | "help" | "-h" | "--help" => {
             print!("{HELP}");
