@@ -6,6 +6,7 @@ mod bad_bytes;
 mod crash;
 mod denials;
 mod device_abroad;
+mod events;
 mod kits;
 mod operator;
 mod resume;

@@ -40,4 +40,5 @@ pub use config::{Config, Memory, Reserved};
 pub use core::{ConnectionInfo, Statistics};
 pub use observe::{DisconnectReason, Event, Observer, Silent};
 pub use peer::Peer;
+pub use thingwire_mqtt::QoS;
 pub use time::{Millis, Now};

@@ -15,7 +15,11 @@ pub enum DisconnectReason {
     MqttKeepAliveTimeout,
     ServerError,
     ServerInitiatedDisconnect,
+    /// DeleteConnection (`B-79`).
+    ApiInitiatedDisconnect,
     Throttled,
+    WebSocketTtlExpiration,
+    CustomAuthTtlExpiration,
 }
 
 impl DisconnectReason {
@@ -32,7 +36,10 @@ impl DisconnectReason {
             Self::MqttKeepAliveTimeout => "MQTT_KEEP_ALIVE_TIMEOUT",
             Self::ServerError => "SERVER_ERROR",
             Self::ServerInitiatedDisconnect => "SERVER_INITIATED_DISCONNECT",
+            Self::ApiInitiatedDisconnect => "API_INITIATED_DISCONNECT",
             Self::Throttled => "THROTTLED",
+            Self::WebSocketTtlExpiration => "WEBSOCKET_TTL_EXPIRATION",
+            Self::CustomAuthTtlExpiration => "CUSTOMAUTH_TTL_EXPIRATION",
         }
     }
 }
@@ -55,6 +62,11 @@ pub enum Event<'a> {
         reason: DisconnectReason,
         /// What exactly, for the log.
         detail: &'a str,
+    },
+    /// A CONNECT was refused because the policy did not allow it or its Will (`D-4`); `Refused` told why.
+    ConnectFailed {
+        /// Who.
+        client: &'a Client,
     },
     /// An action was refused (at CONNECT too). `explanation` is the text of [`crate::Decision::Deny`].
     Refused {

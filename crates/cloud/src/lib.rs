@@ -19,6 +19,7 @@ mod listen;
 mod observe;
 pub mod operator;
 pub mod pki;
+mod presence;
 pub mod ready;
 mod record;
 pub mod refusals;

@@ -1,22 +1,45 @@
-//! What the broker tells, written to the log in AWS's words and, where something was refused, remembered.
+//! What the broker tells, written to the log in AWS's words and, where something was refused, remembered; and passed on to
+//! [`presence`](crate::presence), which makes lifecycle events of it.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use thingwire_broker::{Action, Client, Event, Observer};
+use tokio::sync::mpsc;
 
+use crate::presence::{Message, Presence};
 use crate::refusals::{NewRefusal, Reason, Refusals};
 
 /// Logs every event and keeps refusals (`A-29`, `D-9`).
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Watch {
     refusals: Arc<Refusals>,
+    presence: Presence,
+    lifecycle: mpsc::UnboundedSender<Message>,
 }
 
 impl Watch {
-    /// One that remembers refusals there.
+    /// One that remembers refusals there and sends lifecycle events there.
     #[must_use]
-    pub(crate) const fn new(refusals: Arc<Refusals>) -> Self {
-        Self { refusals }
+    pub(crate) const fn new(
+        refusals: Arc<Refusals>,
+        presence: Presence,
+        lifecycle: mpsc::UnboundedSender<Message>,
+    ) -> Self {
+        Self {
+            refusals,
+            presence,
+            lifecycle,
+        }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let unix = u64::try_from(since.unwrap_or_default().as_millis()).unwrap_or(u64::MAX);
+        if let Some(message) = self.presence.note(unix, event) {
+            // After the shutdown nobody is connected who could receive it.
+            let _ = self.lifecycle.send(message);
+        }
     }
 
     fn refuse(
@@ -62,6 +85,7 @@ const fn event_type(action: Action) -> &'static str {
 
 impl Observer for Watch {
     fn event(&self, event: Event<'_>) {
+        self.tell(&event);
         match event {
             Event::Connected {
                 client,
@@ -78,6 +102,8 @@ impl Observer for Watch {
                 event_type = "Disconnect", reason = reason.name(), client_id = %client.client_id,
                 principal = %client.principal, source = %client.address, detail, "disconnected"
             ),
+            // `Refused` has said it.
+            Event::ConnectFailed { .. } => {}
             Event::Refused {
                 client,
                 action,
@@ -123,7 +149,9 @@ mod tests {
     #[test]
     fn refusals_and_violations_are_remembered_and_nothing_else() {
         let refusals = Arc::new(Refusals::default());
-        let watch = Watch::new(Arc::clone(&refusals));
+        let presence = Presence::new(Box::new(|_| None), Box::new(String::new), 3600);
+        let (lifecycle, mut events) = mpsc::unbounded_channel();
+        let watch = Watch::new(Arc::clone(&refusals), presence, lifecycle);
         let client = Client {
             principal: "c0ffee".into(),
             client_id: "esp32-demo".into(),
@@ -162,5 +190,8 @@ mod tests {
                 ("PROTOCOL_VIOLATION", None, None)
             ]
         );
+        let told = events.try_recv().unwrap();
+        assert_eq!(told.topic, "$aws/events/presence/connected/esp32-demo");
+        assert!(events.try_recv().is_err());
     }
 }

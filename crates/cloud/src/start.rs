@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingwire_broker::{Authorize, Broker, DisconnectReason, Peer, edge};
+use thingwire_broker::{Authorize, Broker, DisconnectReason, Peer, Reserved, edge};
+use thingwire_contract::reserved;
 use thingwire_store::{RedbStore, Store};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -28,6 +29,7 @@ use crate::http::{Api, Hosts};
 use crate::listen::{Port, stopped};
 use crate::observe::Watch;
 use crate::operator::{self, Operator};
+use crate::presence::{self, Presence};
 use crate::ready::{READY_FILE, Ready, write_whole};
 use crate::record::Recording;
 use crate::refusals::Refusals;
@@ -108,19 +110,17 @@ impl Cloud {
         let refusals = Arc::new(Refusals::default());
         let authorizer = Arc::new(Authorizer::new(Arc::clone(&registry)));
         let deciding = deciding(config.record_file.as_deref(), &authorizer)?;
+        let settings = broker_settings();
+        let (lifecycle, events) = mpsc::unbounded_channel();
         let broker = blocking({
             let store: Arc<dyn Store> = Arc::<Metered>::clone(&store);
-            let watch = Arc::new(Watch::new(Arc::clone(&refusals)));
-            // No `$` topic is open yet: the services behind them come later, and nothing is accepted
-            // that nobody would answer.
-            move || {
-                Broker::start(
-                    thingwire_broker::Config::default(),
-                    Some(store),
-                    deciding,
-                    watch,
-                )
-            }
+            let presence = Presence::new(
+                exclusive_thing(Arc::clone(&registry)),
+                Box::new(|| uuid::Uuid::new_v4().simple().to_string()),
+                settings.session_expiry,
+            );
+            let watch = Arc::new(Watch::new(Arc::clone(&refusals), presence, lifecycle));
+            move || Broker::start(settings, Some(store), deciding, watch)
         })
         .await?
         .map_err(|error| StartError::store(&config.data_dir, error))?;
@@ -144,6 +144,7 @@ impl Cloud {
         let mut tasks = JoinSet::new();
         tasks.spawn(time.serve(stopping.clone()));
         tasks.spawn(disconnect(&registry, broker.clone(), stopping.clone()));
+        tasks.spawn(presence::publish(broker.clone(), events, stopping.clone()));
 
         let tls = Tls::new(&account).map_err(StartError::Tls)?;
         let strict_names = config.strict_sni.then(|| {
@@ -285,6 +286,29 @@ impl Running {
         }
         let _ = blocking(move || drop(store)).await;
     }
+}
+
+/// AWS's behaviour with AWS's reserved topics (`B-82`).
+fn broker_settings() -> thingwire_broker::Config {
+    thingwire_broker::Config {
+        reserved: Reserved {
+            publish: reserved::may_publish,
+            subscribe: reserved::may_subscribe,
+            counted: reserved::counted,
+        },
+        ..thingwire_broker::Config::default()
+    }
+}
+
+/// `D-2`: events name a thing only when the certificate is attached to it exclusively.
+fn exclusive_thing(registry: Arc<Registry>) -> presence::ThingOf {
+    Box::new(move |client| {
+        let standing = registry.standing(&client.principal, &client.client_id);
+        let mut things = standing.things.iter();
+        things
+            .find(|attached| attached.is_exclusive())
+            .map(|attached| attached.thing.name.clone())
+    })
 }
 
 /// What the broker asks: the authorizer, recorded if somebody wants that.

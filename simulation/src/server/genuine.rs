@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use thingwire_broker::core::{
-    Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS, Task,
+    Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS,
+    Task,
 };
 use thingwire_broker::{AllowAll, Config, Millis, Now, Peer, Silent};
 use thingwire_device::{QoS, SubscribeFilter, Version};

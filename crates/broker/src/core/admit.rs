@@ -186,12 +186,15 @@ impl Core {
         refusal: &Refusal,
     ) {
         match &refusal.denied {
-            Some((action, resource)) => self.observer.event(Event::Refused {
-                client,
-                action: *action,
-                resource,
-                explanation: &refusal.detail,
-            }),
+            Some((action, resource)) => {
+                self.observer.event(Event::Refused {
+                    client,
+                    action: *action,
+                    resource,
+                    explanation: &refusal.detail,
+                });
+                self.observer.event(Event::ConnectFailed { client });
+            }
             None => self.observer.event(Event::Violated {
                 client,
                 detail: &refusal.detail,

@@ -25,7 +25,8 @@ impl<'a> Ending<'a> {
             DisconnectReason::AuthError | DisconnectReason::ForbiddenAccess => {
                 Some(ReasonCode::NOT_AUTHORIZED)
             }
-            DisconnectReason::ServerInitiatedDisconnect => Some(ReasonCode::ADMINISTRATIVE_ACTION),
+            DisconnectReason::ServerInitiatedDisconnect
+            | DisconnectReason::ApiInitiatedDisconnect => Some(ReasonCode::ADMINISTRATIVE_ACTION),
             DisconnectReason::Throttled => Some(ReasonCode::QUOTA_EXCEEDED),
             _ => None,
         };

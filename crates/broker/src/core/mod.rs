@@ -287,8 +287,22 @@ impl Core {
             properties: thingwire_mqtt::Properties::EMPTY,
             expires: None,
         };
+        // Most events have no subscriber, and their topics would push out those that are used.
+        if !retain && self.topics.find(topic).is_none() && !self.is_wanted(topic) {
+            return;
+        }
         let topic = self.topics.intern(topic);
         self.dispatch(now, &publication, topic, retain);
+    }
+
+    fn is_wanted(&mut self, topic: &str) -> bool {
+        let mut found = Vec::new();
+        self.routes.collect(topic, &mut found);
+        let mut groups = Vec::new();
+        if !self.shared.is_empty() {
+            self.shared.collect(topic, &mut groups);
+        }
+        !found.is_empty() || !groups.is_empty()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is to be called next, on the monotonic clock.

@@ -140,6 +140,7 @@ impl Observer for Log {
             Event::Disconnected { client, reason, .. } => {
                 format!("{} disconnected {}", client.client_id, reason.name())
             }
+            Event::ConnectFailed { client } => format!("{} failed to connect", client.client_id),
             Event::Refused {
                 client,
                 action,
