@@ -2,6 +2,8 @@
 //!
 //! - [`KitImage`]: a connection kit as one block of bytes, for a flash partition or a machine's memory;
 //! - [`sntp`]: the packets that ask for the time, and what an answer is worth;
+//! - [`wifi`]: which network to join next, when, and what to say about it; the networks set on the board;
+//! - [`console`] and [`improv`]: what a person, or a browser, says on the serial line;
 //! - [`Calendar`]: a date from a count of seconds, as certificates want it;
 //! - [`AlertWatch`]: which TLS alert went by, for a TLS library that does not tell.
 //!
@@ -24,9 +26,12 @@
 mod alert;
 mod calendar;
 mod checksum;
+pub mod console;
+pub mod improv;
 mod kit_image;
 mod kit_image_error;
 pub mod sntp;
+pub mod wifi;
 
 pub use alert::{Alert, AlertWatch};
 pub use calendar::Calendar;
