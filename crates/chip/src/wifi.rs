@@ -207,6 +207,17 @@ impl Supervisor {
         }
     }
 
+    /// The network that is being joined or used, by its place in the list.
+    #[must_use]
+    pub const fn network(&self) -> Option<usize> {
+        match self.state {
+            State::Joining { network }
+            | State::Addressing { network, .. }
+            | State::Online { network, .. } => Some(network),
+            State::NoNetwork | State::Waiting { .. } => None,
+        }
+    }
+
     /// Since when it is so.
     #[must_use]
     pub const fn since(&self) -> u64 {

@@ -201,6 +201,10 @@ fn any_bytes_are_taken() {
         chance ^= chance << 5;
         // Often a byte that leads deeper.
         let good = b"IMPROV\x01\x03"[(round % 8) as usize];
-        receiver.push(if chance.is_multiple_of(8) { chance as u8 } else { good });
+        receiver.push(if chance.is_multiple_of(8) {
+            chance as u8
+        } else {
+            good
+        });
     }
 }

@@ -23,6 +23,7 @@ fn a_network_is_joined_and_kept() {
     wifi.addressed(1_500);
     assert_eq!(wifi.step(1_500), Step::Watch);
     assert_eq!(wifi.state(), WifiState::Online);
+    assert_eq!(wifi.network(), Some(0));
     assert_eq!((wifi.since(), wifi.joins(), wifi.losses()), (1_500, 1, 0));
 }
 

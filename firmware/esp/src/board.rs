@@ -1,0 +1,92 @@
+//! Where the chips differ: names, pins, sizes. Everything else in this crate is the same for all of them.
+//!
+//! What a board does with its pins is the application's; the two named here are those of Espressif's own development
+//! boards. Change this file for another board.
+
+use esp_hal::Async;
+use esp_hal::gpio::{AnyPin, Pin as _};
+use esp_hal::peripherals::Peripherals;
+use esp_hal::uart::{Config, ConfigError, Uart, UartRx, UartTx};
+
+use crate::parts::{Parts, Pins};
+
+#[cfg(not(any(
+    feature = "esp32",
+    feature = "esp32c3",
+    feature = "esp32c6",
+    feature = "esp32s3"
+)))]
+compile_error!("choose a chip: `--features esp32c3`, or esp32c6, esp32, esp32s3");
+
+/// The chip's name, as espflash and esptool write it.
+#[cfg(feature = "esp32")]
+pub const CHIP: &str = "esp32";
+/// The chip's name, as espflash and esptool write it.
+#[cfg(feature = "esp32c3")]
+pub const CHIP: &str = "esp32c3";
+/// The chip's name, as espflash and esptool write it.
+#[cfg(feature = "esp32c6")]
+pub const CHIP: &str = "esp32c6";
+/// The chip's name, as espflash and esptool write it.
+#[cfg(feature = "esp32s3")]
+pub const CHIP: &str = "esp32s3";
+
+/// Heap in the memory that the bootloader has left, in bytes.
+#[cfg(feature = "esp32")]
+pub(crate) const HEAP_OF_BOOTLOADER: usize = 96 * 1024;
+#[cfg(not(feature = "esp32"))]
+pub(crate) const HEAP_OF_BOOTLOADER: usize = 63 * 1024;
+
+/// More heap, in bytes. Wi-Fi takes 47 to 57 KB, TLS 43 KB at its peak, of which 17 KB are one block.
+#[cfg(feature = "esp32")]
+pub(crate) const HEAP: usize = 24 * 1024;
+#[cfg(not(feature = "esp32"))]
+pub(crate) const HEAP: usize = 80 * 1024;
+
+/// Takes the peripherals apart.
+pub(crate) fn parts(p: Peripherals) -> Parts {
+    #[cfg(feature = "esp32")]
+    let pins = Pins {
+        button: p.GPIO0.degrade(),
+        light: p.GPIO2.degrade(),
+    };
+    #[cfg(any(feature = "esp32c3", feature = "esp32c6"))]
+    let pins = Pins {
+        button: p.GPIO9.degrade(),
+        light: p.GPIO8.degrade(),
+    };
+    #[cfg(feature = "esp32s3")]
+    let pins = Pins {
+        button: p.GPIO0.degrade(),
+        light: p.GPIO48.degrade(),
+    };
+    // Where each chip's ROM has its messages, and the adapter on the board listens.
+    #[cfg(feature = "esp32")]
+    let (rx, tx): (AnyPin<'static>, AnyPin<'static>) = (p.GPIO3.degrade(), p.GPIO1.degrade());
+    #[cfg(feature = "esp32c3")]
+    let (rx, tx): (AnyPin<'static>, AnyPin<'static>) = (p.GPIO20.degrade(), p.GPIO21.degrade());
+    #[cfg(feature = "esp32c6")]
+    let (rx, tx): (AnyPin<'static>, AnyPin<'static>) = (p.GPIO17.degrade(), p.GPIO16.degrade());
+    #[cfg(feature = "esp32s3")]
+    let (rx, tx): (AnyPin<'static>, AnyPin<'static>) = (p.GPIO44.degrade(), p.GPIO43.degrade());
+
+    let uart = Uart::new(p.UART0, Config::default()).map(|uart| {
+        let uart = uart.with_rx(rx).with_tx(tx);
+        uart.into_async().split()
+    });
+    Parts {
+        timer: p.TIMG0,
+        interrupt: p.FROM_CPU_INTR0,
+        watchdog: p.RTC_TIMER,
+        flash: p.FLASH,
+        wifi: p.WIFI,
+        sleep: p.LPWR,
+        #[cfg(not(feature = "esp32"))]
+        usb: p.USB_DEVICE,
+        uart,
+        pins,
+    }
+}
+
+/// Both directions of the serial line.
+pub(crate) type Serial = Result<(UartRx<'static, Async>, UartTx<'static, Async>), ConfigError>;

@@ -1,0 +1,247 @@
+//! Both serial lines, UART0 and the native USB port: what is said, and what is typed.
+//!
+//! Nothing here blocks the program. What is to be said is put into a buffer for each line, whole lines only; a line for which
+//! there is no room is left out and counted. A task for each line empties its buffer as fast as somebody reads.
+
+use core::cell::RefCell;
+use core::fmt::{self, Write as _};
+
+use critical_section::Mutex;
+use embassy_sync::waitqueue::AtomicWaker;
+use embassy_time::{Duration, Timer, with_timeout};
+use esp_hal::Async;
+use esp_hal::uart::{UartRx, UartTx};
+
+use crate::commands::Port;
+
+/// The longest line; the rest is cut.
+const LINE: usize = 320;
+
+/// How long a task of the serial line trusts in its interrupt before it looks by itself.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// A buffer in front of a serial line.
+pub(crate) struct Output<const N: usize> {
+    ring: Mutex<RefCell<Ring<N>>>,
+    reader: AtomicWaker,
+}
+
+struct Ring<const N: usize> {
+    bytes: [u8; N],
+    at: usize,
+    len: usize,
+    /// Lines that had no room since the last that had.
+    dropped: u32,
+}
+
+/// A second of UART0 at 115,200 baud would be 11 KB; a start says less than two.
+pub(crate) static UART: Output<3072> = Output::new();
+#[cfg(not(feature = "esp32"))]
+pub(crate) static USB: Output<1024> = Output::new();
+
+impl<const N: usize> Output<N> {
+    const fn new() -> Self {
+        Self {
+            ring: Mutex::new(RefCell::new(Ring {
+                bytes: [0; N],
+                at: 0,
+                len: 0,
+                dropped: 0,
+            })),
+            reader: AtomicWaker::new(),
+        }
+    }
+
+    /// Puts all of these bytes behind the others, or none of them.
+    pub(crate) fn put(&self, bytes: &[u8]) {
+        critical_section::with(|cs| {
+            let mut ring = self.ring.borrow_ref_mut(cs);
+            let dropped = core::mem::take(&mut ring.dropped);
+            let mut note = Text::<48>::new();
+            if dropped > 0 {
+                let _ = write!(note, "({dropped} lines left out)\r\n");
+            }
+            if ring.len + note.bytes().len() + bytes.len() > N {
+                ring.dropped = dropped.saturating_add(1);
+                return;
+            }
+            ring.append(note.bytes());
+            ring.append(bytes);
+        });
+        self.reader.wake();
+    }
+
+    /// Takes the oldest bytes, as many as there are and fit.
+    pub(crate) fn take(&self, buffer: &mut [u8]) -> usize {
+        critical_section::with(|cs| {
+            let mut ring = self.ring.borrow_ref_mut(cs);
+            let count = ring.len.min(buffer.len());
+            for place in buffer.iter_mut().take(count) {
+                let at = ring.at;
+                *place = ring.bytes.get(at).copied().unwrap_or_default();
+                ring.at = (at + 1) % N;
+            }
+            ring.len -= count;
+            count
+        })
+    }
+
+    /// Waits until there is something to take.
+    async fn some(&self) {
+        core::future::poll_fn(|cx| {
+            self.reader.register(cx.waker());
+            let empty = critical_section::with(|cs| self.ring.borrow_ref(cs).len == 0);
+            match empty {
+                true => core::task::Poll::Pending,
+                false => core::task::Poll::Ready(()),
+            }
+        })
+        .await;
+    }
+}
+
+impl<const N: usize> Ring<N> {
+    fn append(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            let at = (self.at + self.len) % N;
+            if let Some(place) = self.bytes.get_mut(at) {
+                *place = *byte;
+                self.len += 1;
+            }
+        }
+    }
+}
+
+/// A text of limited length; what does not fit is cut.
+#[derive(Debug)]
+pub struct Text<const N: usize> {
+    bytes: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Text<N> {
+    /// Empty.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            bytes: [0; N],
+            len: 0,
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// What it holds.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        core::str::from_utf8(self.bytes()).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> fmt::Write for Text<N> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for character in text.chars() {
+            let mut buffer = [0; 4];
+            let bytes = character.encode_utf8(&mut buffer).as_bytes();
+            let end = self.len + bytes.len();
+            let Some(place) = self.bytes.get_mut(self.len..end) else {
+                break;
+            };
+            place.copy_from_slice(bytes);
+            self.len = end;
+        }
+        Ok(())
+    }
+}
+
+/// Says one line on both serial lines; see the macro `say`.
+pub fn line(words: fmt::Arguments<'_>) {
+    let mut text = Text::<LINE>::new();
+    let _ = text.write_fmt(words);
+    let mut line = Text::<{ LINE + 2 }>::new();
+    let _ = write!(line, "{}\r\n", text.as_str());
+    UART.put(line.bytes());
+    #[cfg(not(feature = "esp32"))]
+    USB.put(line.bytes());
+}
+
+/// Says one line on both serial lines. Never waits; a line for which there is no room is left out.
+#[macro_export]
+macro_rules! say {
+    ($($words:tt)*) => {
+        $crate::serial_line(format_args!($($words)*))
+    };
+}
+
+/// Empties the buffer of UART0.
+#[embassy_executor::task]
+pub(crate) async fn write_uart(mut tx: UartTx<'static, Async>) {
+    let mut chunk = [0; 64];
+    loop {
+        UART.some().await;
+        let count = UART.take(&mut chunk);
+        let mut rest = chunk.get(..count).unwrap_or_default();
+        while !rest.is_empty() {
+            // The interrupt tells when there is room; should it not come, we look.
+            if let Ok(Ok(written)) = with_timeout(LOOK, tx.write_async(rest)).await {
+                rest = rest.get(written..).unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// Listens to UART0.
+#[embassy_executor::task]
+pub(crate) async fn read_uart(mut rx: UartRx<'static, Async>, mut port: Port) {
+    let mut bytes = [0; 64];
+    loop {
+        let count = match with_timeout(LOOK, rx.read_async(&mut bytes)).await {
+            Ok(Ok(count)) => count,
+            // Noise on the line, or nothing came that the interrupt told of.
+            Ok(Err(_)) | Err(_) => rx.read_buffered(&mut bytes).unwrap_or(0),
+        };
+        port.typed(bytes.get(..count).unwrap_or_default()).await;
+        if count == 0 {
+            port.quiet();
+        }
+    }
+}
+
+/// Empties the buffer of the USB port, when somebody is there.
+#[cfg(not(feature = "esp32"))]
+#[embassy_executor::task]
+pub(crate) async fn write_usb(
+    mut tx: esp_hal::usb::usb_serial_jtag::UsbSerialJtagTx<'static, Async>,
+) {
+    use embedded_io_async::Write as _;
+
+    let mut chunk = [0; 64];
+    loop {
+        USB.some().await;
+        let count = USB.take(&mut chunk);
+        // Waits for ever when nobody reads; the buffer fills, and lines are left out.
+        let _ = tx.write_all(chunk.get(..count).unwrap_or_default()).await;
+    }
+}
+
+/// Listens to the USB port.
+#[cfg(not(feature = "esp32"))]
+#[embassy_executor::task]
+pub(crate) async fn read_usb(
+    mut rx: esp_hal::usb::usb_serial_jtag::UsbSerialJtagRx<'static, Async>,
+    mut port: Port,
+) {
+    use embedded_io_async::Read as _;
+
+    const QUIET: Duration = Duration::from_millis(500);
+    let mut bytes = [0; 64];
+    loop {
+        match with_timeout(QUIET, rx.read(&mut bytes)).await {
+            Ok(Ok(count)) => port.typed(bytes.get(..count).unwrap_or_default()).await,
+            Ok(Err(_)) => Timer::after(QUIET).await,
+            Err(_) => port.quiet(),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The watchdog: starts the chip again when the executor is stuck.
+//!
+//! All tasks share one executor, so a task that does not give the processor back keeps this one from feeding. It is the
+//! watchdog of the real-time clock, which runs whatever the processor does.
+
+use embassy_time::{Duration, Timer};
+use esp_hal::peripherals::RTC_TIMER;
+use esp_hal::rtc_cntl::{Rtc, RwdtStage};
+
+use crate::last_words;
+
+/// Longer than the longest handshake (2 s) and the erasing of many pages; a panic's pause fits in.
+const PATIENCE: esp_hal::time::Duration = esp_hal::time::Duration::from_secs(30);
+
+const FEED: Duration = Duration::from_secs(3);
+
+/// After so many feedings the run was a good one.
+const GOOD: u32 = 40;
+
+/// Starts the watchdog.
+pub(crate) fn start(timer: RTC_TIMER<'static>) -> Rtc<'static> {
+    let mut rtc = Rtc::new(timer);
+    rtc.rwdt.enable();
+    rtc.rwdt.set_timeout(RwdtStage::Stage0, PATIENCE);
+    rtc.rwdt.feed();
+    rtc
+}
+
+/// Feeds it.
+#[embassy_executor::task]
+pub(crate) async fn feed(mut rtc: Rtc<'static>) {
+    let mut fed = 0_u32;
+    loop {
+        rtc.rwdt.feed();
+        fed = fed.saturating_add(1);
+        if fed == GOOD {
+            last_words::forget_panics();
+        }
+        Timer::after(FEED).await;
+    }
+}
