@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{Behaviour, Choices};
+use crate::{Behaviour, Choices, Quotas};
 
 /// Which `$` topics clients may use (`B-35`, `B-44`, `B-82`). The broker knows none; the default allows none.
 #[derive(Clone, Copy, Debug)]
@@ -76,6 +76,8 @@ pub struct Config {
     pub reserved: Reserved,
     /// Bounds of memory.
     pub memory: Memory,
+    /// AWS's rates and account numbers; `None`: off.
+    pub quotas: Option<Quotas>,
     /// `B-24`: seconds a session outlives its connection: exactly in MQTT 3.1.1, at most in MQTT 5.
     pub session_expiry: u32,
     /// How long a connection may take to send its whole CONNECT.
@@ -91,6 +93,7 @@ impl Default for Config {
             choices: Choices::default(),
             reserved: Reserved::default(),
             memory: Memory::default(),
+            quotas: None,
             session_expiry: 3600,
             connect_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(5),

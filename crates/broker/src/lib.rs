@@ -29,6 +29,7 @@ pub mod core;
 pub mod edge;
 mod observe;
 mod peer;
+mod quotas;
 #[cfg(test)]
 mod testing;
 mod time;
@@ -40,5 +41,6 @@ pub use config::{Config, Memory, Reserved};
 pub use core::{ConnectionInfo, Statistics};
 pub use observe::{DisconnectReason, Event, Observer, Silent};
 pub use peer::Peer;
+pub use quotas::{QuotaError, Quotas, Unit};
 pub use thingwire_mqtt::QoS;
 pub use time::{Millis, Now};

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use thingwire_cloud::{
-    CertRefusal, Cloud, Config, Running, StartError, config::DEFAULT_ENDPOINT, files,
+    Behaviour, CertRefusal, Cloud, Config, Quotas, Running, StartError, config::DEFAULT_ENDPOINT,
+    files,
 };
 
 use crate::exit::{Exit, Failure};
@@ -67,6 +68,15 @@ pub(crate) struct Up {
     /// Refuse clients that send no server name (SNI), or a wrong one
     #[arg(long)]
     strict_sni: bool,
+    /// As AWS IoT Core, or as the MQTT standard says: QoS 2, subscription identifiers, no limits
+    #[arg(long, value_enum, default_value = "aws")]
+    behaviour: BehaviourFlag,
+    /// Enforce AWS's rates and account numbers; they are off otherwise
+    #[arg(long)]
+    quotas: bool,
+    /// Change one quota, and enforce all: publishes-per-connection=10; a wrong name lists them all; may be given several times
+    #[arg(long = "quota", value_name = "NAME=VALUE", value_parser = quota)]
+    changed_quotas: Vec<String>,
     /// Append what clients do, and whether it was allowed, to this file, one line of JSON for each distinct
     /// event; `thingwire policy generate` makes the least policy of it
     #[arg(long, value_name = "FILE")]
@@ -74,6 +84,18 @@ pub(crate) struct Up {
     /// Form of the log on stderr
     #[arg(long, value_enum, default_value = "text")]
     log_format: LogFormat,
+}
+
+/// Checks one `--quota`.
+fn quota(text: &str) -> Result<String, thingwire_cloud::QuotaError> {
+    Quotas::default().set_text(text)?;
+    Ok(text.to_owned())
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BehaviourFlag {
+    Aws,
+    Mqtt,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -122,7 +144,17 @@ impl Up {
         Ok(())
     }
 
+    fn quotas(&self) -> Option<Quotas> {
+        let mut quotas = Quotas::default();
+        for text in &self.changed_quotas {
+            // Each was checked when the arguments were read.
+            let _ = quotas.set_text(text);
+        }
+        (self.quotas || !self.changed_quotas.is_empty()).then_some(quotas)
+    }
+
     fn config(self, data_dir: &Path) -> Config {
+        let quotas = self.quotas();
         let config = Config {
             region: self.region,
             account_id: self.account,
@@ -136,6 +168,11 @@ impl Up {
             plaintext_port: self.plaintext_port,
             cert_refusal: self.cert_refusal.into(),
             strict_sni: self.strict_sni,
+            behaviour: match self.behaviour {
+                BehaviourFlag::Aws => Behaviour::Aws,
+                BehaviourFlag::Mqtt => Behaviour::Mqtt,
+            },
+            quotas,
             ready_file: self.ready_file,
             record_file: self.record,
             ..Config::new(data_dir)

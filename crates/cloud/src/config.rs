@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
+use thingwire_broker::{Behaviour, Quotas};
+
 /// The name that DescribeEndpoint answers unless told otherwise: people's clients must be able to resolve it.
 pub const DEFAULT_ENDPOINT: &str = "localhost";
 /// Region of an account made without a choice.
@@ -49,6 +51,10 @@ pub struct Config {
     pub cert_refusal: CertRefusal,
     /// Whether a missing or unknown server name (SNI) is refused (`A-16`).
     pub strict_sni: bool,
+    /// How the broker behaves where AWS IoT Core and the MQTT standard part.
+    pub behaviour: Behaviour,
+    /// AWS's rates and account numbers. Usually off.
+    pub quotas: Option<Quotas>,
     /// Where to write, once everything listens, what listens where.
     pub ready_file: Option<PathBuf>,
     /// Where to append what clients did and what was decided, one line of JSON for each distinct event. Usually nowhere.
@@ -73,6 +79,8 @@ impl Config {
             plaintext_port: None,
             cert_refusal: CertRefusal::default(),
             strict_sni: false,
+            behaviour: Behaviour::default(),
+            quotas: None,
             ready_file: None,
             record_file: None,
         }

@@ -32,3 +32,4 @@ pub use config::{CertRefusal, Config};
 pub use error::StartError;
 pub use ready::Ready;
 pub use start::{Cloud, Running};
+pub use thingwire_broker::{Behaviour, QuotaError, Quotas};

@@ -110,7 +110,7 @@ impl Cloud {
         let refusals = Arc::new(Refusals::default());
         let authorizer = Arc::new(Authorizer::new(Arc::clone(&registry)));
         let deciding = deciding(config.record_file.as_deref(), &authorizer)?;
-        let settings = broker_settings();
+        let settings = broker_settings(&config);
         let (lifecycle, events) = mpsc::unbounded_channel();
         let broker = blocking({
             let store: Arc<dyn Store> = Arc::<Metered>::clone(&store);
@@ -288,9 +288,11 @@ impl Running {
     }
 }
 
-/// AWS's behaviour with AWS's reserved topics (`B-82`).
-fn broker_settings() -> thingwire_broker::Config {
+/// What people chose, with AWS's reserved topics (`B-82`).
+fn broker_settings(config: &Config) -> thingwire_broker::Config {
     thingwire_broker::Config {
+        behaviour: config.behaviour,
+        quotas: config.quotas,
         reserved: Reserved {
             publish: reserved::may_publish,
             subscribe: reserved::may_subscribe,

@@ -140,6 +140,20 @@ impl Core {
         Ok(())
     }
 
+    /// `B-17`: whether the rates and the number of connections allow one more.
+    pub(super) fn check_quota(&mut self, now: Now, client: &Client) -> Result<(), Refusal> {
+        let connections = self.connections.len();
+        let Some(meter) = &mut self.meter else {
+            return Ok(());
+        };
+        meter
+            .connect(now.monotonic, &client.client_id, connections)
+            .map_err(|detail| {
+                let unavailable = Some(ReasonCode::V311_SERVER_UNAVAILABLE);
+                Refusal::new(unavailable, ReasonCode::QUOTA_EXCEEDED, detail)
+            })
+    }
+
     /// `B-52`, `B-58`: what the policy decides, and after it the reserved topics (`B-82`).
     pub(super) fn check_permissions(
         &self,

@@ -47,10 +47,11 @@ impl Core {
             persistent: expiry > 0,
             will_topic: connect.will.map(|will| will.topic.into()),
         };
-        let permissions = match self
-            .check_connect(connect, &wishes)
-            .and_then(|()| self.check_permissions(connect, &client))
-        {
+        let mut judged = self.check_connect(connect, &wishes);
+        if judged.is_ok() && self.meter.is_some() {
+            judged = self.check_quota(now, &client);
+        }
+        let permissions = match judged.and_then(|()| self.check_permissions(connect, &client)) {
             Ok(permissions) => permissions,
             Err(refusal) => {
                 self.refuse_connect(now, key, connect.version, &wishes, &client, &refusal);
@@ -269,6 +270,13 @@ impl Core {
                 .set(now.monotonic.plus(silence), Timer::KeepAlive(key));
         }
         self.statistics.connects = self.statistics.connects.saturating_add(1);
+        if let Some(meter) = &mut self.meter {
+            let backlog = self
+                .sessions
+                .get(session)
+                .map_or(0, |session| session.queue.len());
+            meter.open(now.monotonic, key, backlog);
+        }
     }
 
     /// `B-22`.

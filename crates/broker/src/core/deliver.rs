@@ -95,6 +95,17 @@ impl Core {
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
             return false;
         }
+        if let Some(meter) = &mut self.meter
+            && let Err(at) = meter.deliver(now.monotonic, key)
+        {
+            if qos != QoS::AtMostOnce {
+                self.pump_later(key, at);
+                return self.queue(now, publication, topic, found.session, qos, kept);
+            }
+            // `B-45`: the excess is discarded.
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+            return false;
+        }
         let Some(form) = self.forms.form(publication, version, qos, now.unix) else {
             return false;
         };
@@ -130,6 +141,9 @@ impl Core {
             connection.touched = true;
             self.touched.push(key);
         }
+        if self.meter.is_some() && packet_id.is_some() {
+            self.note_sent(now, version, found.session);
+        }
         durable
     }
 
@@ -159,6 +173,14 @@ impl Core {
         let Some(session) = self.sessions.get_mut(key) else {
             return false;
         };
+        if session.connection.is_none()
+            && let Some(meter) = &mut self.meter
+            && !meter.queue(now.monotonic)
+        {
+            // `B-28`: messages beyond the account's rate are dropped.
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+            return false;
+        }
         let sequence = session.new_sequence();
         let number = session.number;
         let queued = Queued {
@@ -227,6 +249,12 @@ impl Core {
                 self.wakers.extend(connection.outbox.ask_to_tell_drained());
                 return;
             }
+            if let Some(meter) = &mut self.meter
+                && let Err(at) = meter.deliver_stored(now.monotonic, key)
+            {
+                self.pump_later(key, at);
+                return;
+            }
             let Some(queued) = session.dequeue() else {
                 return;
             };
@@ -265,6 +293,9 @@ impl Core {
             if !connection.touched {
                 connection.touched = true;
                 self.touched.push(key);
+            }
+            if self.meter.is_some() {
+                self.note_sent(now, shape.version, session_key);
             }
         }
     }

@@ -190,6 +190,9 @@ impl Core {
         let Some(mut connection) = self.connections.remove(key) else {
             return;
         };
+        if let Some(meter) = &mut self.meter {
+            meter.close(key);
+        }
         let connected = connection.connected.take();
         if let Some(connected) = &connected
             && connected.version == Version::V5

@@ -18,6 +18,7 @@ mod durable;
 mod frame;
 mod inspect;
 mod message;
+mod meter;
 mod outbox;
 mod publish;
 mod record;
@@ -46,6 +47,7 @@ use disconnect::Ending;
 use durable::Journal;
 use frame::{Form, Forms};
 use message::Message;
+use meter::Meter;
 use retained::Retained;
 use routes::Routes;
 use session::Session;
@@ -94,6 +96,8 @@ pub struct Core {
     forms: Forms,
     single: Form,
     timers: Timers,
+    /// Only when quotas are on.
+    meter: Option<Box<Meter>>,
     journal: Journal,
     flush_all: bool,
     /// Wills of connections that ended in this call.
@@ -137,6 +141,9 @@ impl Core {
             forms: Forms::default(),
             single: Form::default(),
             timers: Timers::default(),
+            meter: config
+                .quotas
+                .map(|quotas| Box::new(Meter::new(quotas, Millis(0)))),
             journal: Journal::new(durable),
             flush_all: false,
             wills: VecDeque::new(),
@@ -319,6 +326,9 @@ impl Core {
                 Timer::KeepAlive(key) => self.check_silence(now, key),
                 Timer::SessionExpiry(key) => self.check_expiry(now, key),
                 Timer::Store => self.handle_store_timer(),
+                Timer::Throttle(key) => self.end_throttle(now, key),
+                Timer::Pump(key) => self.handle_pump_timer(now, key),
+                Timer::Retry => self.handle_retry_timer(now),
             }
         }
         let living = self.connections.len().saturating_add(self.sessions.len());
@@ -330,9 +340,11 @@ impl Core {
                 ..
             } = self;
             timers.sweep(|timer| match timer {
-                Timer::KeepAlive(key) => connections.get(key).is_some(),
+                Timer::KeepAlive(key) | Timer::Throttle(key) | Timer::Pump(key) => {
+                    connections.get(key).is_some()
+                }
                 Timer::SessionExpiry(key) => sessions.get(key).is_some(),
-                Timer::Store => true,
+                Timer::Store | Timer::Retry => true,
             });
         }
     }
@@ -350,10 +362,14 @@ impl Core {
                 continue;
             };
             connection.touched = false;
+            let staged = connection.staged.len();
             let (waiting, waker) = connection.outbox.append(&mut connection.staged);
             connection.waiting = waiting;
             if self.current != Some(key) {
                 self.wakers.extend(waker);
+            }
+            if self.meter.is_some() {
+                self.count_bytes(now, key, staged);
             }
         }
         self.current = None;

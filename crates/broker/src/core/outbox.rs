@@ -96,6 +96,8 @@ struct Inner {
     writing: bool,
     /// CONNACK is in here and not yet durable: nothing may leave.
     gated: bool,
+    /// The connection rests (`B-46`): nothing may leave for a while.
+    held: bool,
     closing: bool,
     tell_drained: bool,
 }
@@ -117,13 +119,15 @@ impl Inner {
 pub struct Outbox {
     inner: Mutex<Inner>,
     paused: AtomicBool,
+    /// As `Inner::held`: nothing is read either.
+    resting: AtomicBool,
 }
 
 impl Outbox {
     /// The next thing to do, or a wake-up when there is one. Never blocks on the core.
     pub fn poll_next(&self, context: &mut Context<'_>) -> Poll<Task> {
         let mut inner = self.lock();
-        if !inner.gated && !inner.pending.is_empty() {
+        if !inner.gated && !inner.held && !inner.pending.is_empty() {
             return Poll::Ready(Task::Write(std::mem::take(&mut inner.pending)));
         }
         if inner.closing {
@@ -150,16 +154,31 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Whether reading must wait, because too much that was read is not yet acknowledged (`B-47`).
+    /// Whether reading must wait, because too much that was read is not yet acknowledged (`B-47`) or the connection rests
+    /// (`B-46`).
     pub fn paused(&self) -> bool {
-        self.paused.load(Ordering::Acquire)
+        self.paused.load(Ordering::Acquire) || self.resting.load(Ordering::Acquire)
+    }
+
+    /// Has the connection neither read nor write until [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        self.lock().held = true;
+        self.resting.store(true, Ordering::Release);
+    }
+
+    /// Ends [`hold`](Self::hold).
+    pub(crate) fn release(&self) -> Option<Waker> {
+        self.resting.store(false, Ordering::Release);
+        let mut inner = self.lock();
+        inner.held = false;
+        inner.waker.take()
     }
 
     /// Moves `staged` to the end; answers how many bytes wait now and whom to wake.
     pub(crate) fn append(&self, staged: &mut Pending) -> (usize, Option<Waker>) {
         let mut inner = self.lock();
         inner.pending.append(staged);
-        let waker = if inner.gated || inner.writing {
+        let waker = if inner.gated || inner.held || inner.writing {
             None
         } else {
             inner.waker.take()
@@ -192,6 +211,7 @@ impl Outbox {
             inner.pending.clear();
             inner.gated = false;
         }
+        inner.held = false;
         inner.closing = true;
         inner.waker.take()
     }

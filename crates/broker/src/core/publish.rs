@@ -69,6 +69,9 @@ impl Core {
         connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
         let version = connected.version;
         let topic = alias.as_deref().unwrap_or(publish.topic);
+        if self.meter.is_some() && self.over_quota(now, key, publish, topic) {
+            return;
+        }
         let known = self.known_topic(key, topic, publish.retain);
         let judged = match known {
             Some(known) => Ok(known),
@@ -104,6 +107,30 @@ impl Core {
         if let Some(packet_id) = publish.packet_id {
             self.acknowledge(key, Ack::Publish(packet_id), durable);
         }
+    }
+
+    /// `B-45`, `B-65`: whether this publish is over a quota. The excess is discarded; MQTT 5 is told with QoS 1.
+    fn over_quota(&mut self, now: Now, key: Key, publish: &Publish<'_>, topic: &str) -> bool {
+        self.count_bytes(now, key, topic.len().saturating_add(publish.payload.len()));
+        let Some(meter) = &mut self.meter else {
+            return false;
+        };
+        let Err(detail) = meter.publish(now.monotonic, key, topic, publish.retain) else {
+            return false;
+        };
+        self.statistics.refused_publishes = self.statistics.refused_publishes.saturating_add(1);
+        if meter.tells(now.monotonic, key) {
+            self.tell_violation(key, &detail);
+        }
+        let version = self
+            .connections
+            .get(key)
+            .and_then(|connection| connection.connected.as_deref())
+            .map(|connected| connected.version);
+        if let (Some(Version::V5), Some(packet_id)) = (version, publish.packet_id) {
+            self.refuse_with_puback(key, packet_id, ReasonCode::QUOTA_EXCEEDED, detail);
+        }
+        true
     }
 
     /// The topic, if this connection was allowed to publish to it before.

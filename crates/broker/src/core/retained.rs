@@ -37,8 +37,12 @@ impl Retained {
 impl Core {
     /// Whether one more may be kept (`B-65`); replacing and removing are always possible.
     pub(super) fn may_retain(&self, topic: &str, payload: &[u8]) -> bool {
+        let quota = self
+            .meter
+            .as_ref()
+            .map_or(usize::MAX, |meter| meter.retained_messages());
         payload.is_empty()
-            || self.retained.len() < self.config.memory.retained_messages
+            || self.retained.len() < self.config.memory.retained_messages.min(quota)
             || self.retained.get(topic).is_some()
     }
 

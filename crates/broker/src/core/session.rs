@@ -184,6 +184,15 @@ impl Session {
         sent
     }
 
+    /// Takes back a message that was in flight for too long (`B-49`).
+    pub(crate) fn give_up(&mut self, sequence: u64) -> Option<InFlight> {
+        let at = self
+            .in_flight
+            .binary_search_by_key(&sequence, |sent| sent.sequence)
+            .ok()?;
+        self.in_flight.remove(at)
+    }
+
     /// Makes the messages of a group that are in flight its own; answers their sequence numbers here and their numbers
     /// there.
     pub(crate) fn adopt(

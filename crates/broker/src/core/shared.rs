@@ -148,6 +148,13 @@ impl Shared {
         self.groups.get(key)
     }
 
+    /// Members of a group, if the filter is a shared one.
+    pub(crate) fn members_of(&self, filter: &str) -> Option<usize> {
+        inner(filter)?;
+        let group = self.find(filter).and_then(|key| self.groups.get(key));
+        Some(group.map_or(0, |group| group.members.len()))
+    }
+
     pub(crate) fn find(&self, filter: &str) -> Option<Key> {
         self.by_filter.get(filter).copied()
     }
@@ -492,6 +499,12 @@ impl Core {
             return Taken::Busy;
         }
         let version = connected.version;
+        if let Some(meter) = &mut self.meter
+            && let Err(at) = meter.deliver(now.monotonic, key)
+        {
+            self.pump_later(key, at);
+            return Taken::Busy;
+        }
         let Some(form) = self.forms.form(publication, version, qos, now.unix) else {
             return Taken::Never;
         };
@@ -516,8 +529,11 @@ impl Core {
             session.send_share(share)
         });
         form.append_to(&mut connection.staged, packet_id);
-        self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+        self.count_delivery(qos);
         self.touch(key);
+        if self.meter.is_some() && packet_id.is_some() {
+            self.note_sent(now, version, member.session);
+        }
         Taken::Yes
     }
 
@@ -659,6 +675,12 @@ impl Core {
                 forget(&mut self.journal, group_key, group, number);
                 continue;
             }
+            if let Some(meter) = &mut self.meter
+                && let Err(at) = meter.deliver_shared(now.monotonic, key)
+            {
+                self.pump_later(key, at);
+                return false;
+            }
             connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
             if connected.may_receive(&message.topic).is_err() {
                 // Another member may be allowed; `B-69` keeps it for that one.
@@ -692,9 +714,20 @@ impl Core {
                 Some(session.send_share(share))
             };
             self.single.append_to(&mut connection.staged, packet_id);
-            self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+            self.count_delivery(qos);
             self.touch(key);
+            if self.meter.is_some() && packet_id.is_some() {
+                self.note_sent(now, shape.version, member.session);
+            }
             return true;
+        }
+    }
+
+    fn count_delivery(&mut self, qos: QoS) {
+        self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+        if qos != QoS::AtMostOnce {
+            let count = &mut self.statistics.delivered_at_least_once;
+            *count = count.saturating_add(1);
         }
     }
 

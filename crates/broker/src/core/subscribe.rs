@@ -15,6 +15,7 @@ use super::acknowledge::Ack;
 use super::connection::denial;
 use super::disconnect::Ending;
 use super::durable::Change;
+use super::meter::SubscribeFacts;
 use super::publish::slashes;
 use super::routes::has_wildcard;
 use super::session::Subscription;
@@ -86,6 +87,12 @@ impl Core {
                 }
                 room = room.saturating_sub(1);
             }
+            if self.meter.is_some()
+                && matches!(verdict, Verdict::Grant(_))
+                && let Some(detail) = self.over_subscribe_quota(now, filter.filter, !exists)
+            {
+                verdict = Verdict::Fail(ReasonCode::QUOTA_EXCEEDED, detail);
+            }
             match (verdict, version) {
                 (Verdict::Grant(qos), _) => {
                     codes.push(qos.bits());
@@ -109,6 +116,18 @@ impl Core {
             }
         }
         self.grant(now, key, session_key, subscribe, codes, granted, reason);
+    }
+
+    /// `B-40`, `B-71`: the quota that one more SUBSCRIBE of this filter is over.
+    fn over_subscribe_quota(&mut self, now: Now, filter: &str, is_new: bool) -> Option<String> {
+        let facts = SubscribeFacts {
+            is_new,
+            subscriptions: self.statistics().subscriptions,
+            groups: self.shared.len(),
+            members: self.shared.members_of(filter),
+        };
+        let meter = self.meter.as_mut()?;
+        meter.subscribe(now.monotonic, filter, facts).err()
     }
 
     fn judge_filter(&self, key: Key, asked: &SubscribeFilter<'_>) -> Verdict {
@@ -313,6 +332,10 @@ impl Core {
         let mut filters = Vec::with_capacity(count);
         for filter in &unsubscribe.filters {
             if topic::is_valid_filter(filter) {
+                if self.meter.is_some() {
+                    // It counts (`B-40`), but nobody is kept from leaving.
+                    let _ = self.over_subscribe_quota(now, filter, false);
+                }
                 durable |= self.unsubscribe_filter(session_key, filter);
                 // 0x11, no subscription existed, is not used (`B-39`).
                 codes.push(ReasonCode::SUCCESS.0);

@@ -17,6 +17,12 @@ pub(crate) enum Timer {
     SessionExpiry(Key),
     /// Changes that nobody waits for are to be stored.
     Store,
+    /// A connection has rested because it had too many bytes (`B-46`).
+    Throttle(Key),
+    /// A connection may be sent more of what waits (`B-28`, `B-45`, `B-69`).
+    Pump(Key),
+    /// Something in flight may have to be given up (`B-49`).
+    Retry,
 }
 
 #[derive(Default)]

@@ -96,7 +96,13 @@ fn b_12_an_empty_client_id_is_assigned_and_policies_see_it() {
     world.policy.deny(Action::Connect, next);
     let denied = world.connecting(clean(V3, ""));
     assert_eq!(world.got(&denied), ["closed"]);
-    assert_eq!(world.log.take(), [format!("{next} refused Connect {next}")]);
+    assert_eq!(
+        world.log.take(),
+        [
+            format!("{next} refused Connect {next}"),
+            format!("{next} failed to connect")
+        ]
+    );
 
     let three = world.connecting(clean(V3, ""));
     assert_eq!(world.got(&three), ["CONNACK 00"]);
@@ -251,7 +257,11 @@ fn b_20_b_52_a_denied_connect_gets_no_connack_in_3_1_1_and_87_in_5() {
     world.policy.deny(Action::Connect, "thief");
     let three = world.connecting(clean(V3, "thief"));
     assert_eq!(world.got(&three), ["closed"]);
-    assert_eq!(world.log.take(), ["thief refused Connect thief"]);
+    // D-4
+    assert_eq!(
+        world.log.take(),
+        ["thief refused Connect thief", "thief failed to connect"]
+    );
     let five = world.connecting(clean(V5, "thief"));
     assert_eq!(
         world.got(&five),

@@ -6,6 +6,7 @@ mod connect;
 mod durable;
 mod limits;
 mod publish;
+mod quota;
 mod random;
 mod retained;
 mod routing;

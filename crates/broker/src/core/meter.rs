@@ -1,0 +1,493 @@
+//! Quotas at work: token buckets that are asked at the few places where AWS counts (`B-17`, `B-28`, `B-40`, `B-45`, `B-46`,
+//! `B-49`, `B-65`, `B-69`, `B-71`).
+//!
+//! There is a [`Meter`] only when quotas are on; without one nothing here is touched. A bucket holds a second's worth,
+//! so as much may come at once. What is over is refused, dropped or delayed as its rule says, by the caller; a refusal
+//! names its quota.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use thingwire_mqtt::Version;
+
+use super::Core;
+use super::durable::Change;
+use super::slab::Key;
+use super::timers::Timer;
+use crate::{Event, Millis, Now, Quotas};
+
+/// Buckets of one kind that are kept before full ones are thrown away.
+const SWEEP_FROM: usize = 1024;
+
+/// Tokens that come back with time. Counted in thousandths, so that milliseconds count.
+#[derive(Clone, Copy, Debug)]
+struct Bucket {
+    milli: i64,
+    at: Millis,
+}
+
+impl Bucket {
+    const fn full(rate: u32, now: Millis) -> Self {
+        Self {
+            milli: (rate as i64).saturating_mul(1000),
+            at: now,
+        }
+    }
+
+    fn refill(&mut self, rate: u32, now: Millis) {
+        let passed = i64::try_from(now.since(self.at)).unwrap_or(i64::MAX);
+        let come = passed.saturating_mul(rate.into());
+        self.milli = self
+            .milli
+            .saturating_add(come)
+            .min(i64::from(rate).saturating_mul(1000));
+        self.at = now;
+    }
+
+    /// Takes one token, or answers when there will be one.
+    fn take(&mut self, rate: u32, now: Millis) -> Result<(), Millis> {
+        self.refill(rate, now);
+        if self.milli >= 1000 {
+            self.milli = self.milli.saturating_sub(1000);
+            return Ok(());
+        }
+        Err(self.ready(rate, 1000, now))
+    }
+
+    /// Takes many, into debt if need be; answers when the debt is paid.
+    fn spend(&mut self, rate: u32, now: Millis, tokens: usize) -> Option<Millis> {
+        self.refill(rate, now);
+        let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
+        self.milli = self.milli.saturating_sub(tokens.saturating_mul(1000));
+        (self.milli < 0).then(|| self.ready(rate, 0, now))
+    }
+
+    fn ready(self, rate: u32, wanted: i64, now: Millis) -> Millis {
+        let missing = wanted.saturating_sub(self.milli).max(0);
+        let rate = i64::from(rate);
+        let wait = missing
+            .saturating_add(rate.saturating_sub(1))
+            .checked_div(rate)
+            .unwrap_or(i64::MAX);
+        // A rate of zero never comes back; it is looked at again now and then.
+        now.plus(u64::try_from(wait).unwrap_or(u64::MAX).clamp(1, 60_000))
+    }
+
+    fn is_full(mut self, rate: u32, now: Millis) -> bool {
+        self.refill(rate, now);
+        self.milli >= i64::from(rate).saturating_mul(1000)
+    }
+}
+
+/// What one connection may do.
+struct OfConnection {
+    publishes: Bucket,
+    bytes: Bucket,
+    stored: Bucket,
+    shared: Bucket,
+    /// Messages of the resumed session that are not sent yet (`B-28`).
+    backlog: usize,
+    /// When its last excess was logged.
+    told: Option<Millis>,
+    /// A timer will look at its queue again.
+    pumps_at: Option<Millis>,
+}
+
+/// All buckets.
+pub(crate) struct Meter {
+    quotas: Quotas,
+    connects: Bucket,
+    inbound: Bucket,
+    outbound: Bucket,
+    queued: Bucket,
+    subscribes: Bucket,
+    retained: Bucket,
+    clients: Buckets<Arc<str>>,
+    topics: Buckets<Arc<str>>,
+    groups: Buckets<Arc<str>>,
+    connections: HashMap<Key, OfConnection>,
+    /// When what is in flight is given up: MQTT 3.1.1's, MQTT 5's.
+    retries: [VecDeque<(Millis, Key, u64)>; 2],
+}
+
+struct Buckets<K> {
+    buckets: HashMap<K, Bucket>,
+    sweep_at: usize,
+}
+
+impl<K: std::hash::Hash + Eq> Buckets<K> {
+    fn new() -> Self {
+        Self {
+            buckets: HashMap::new(),
+            sweep_at: SWEEP_FROM,
+        }
+    }
+
+    fn take(&mut self, key: K, rate: u32, now: Millis) -> Result<(), Millis> {
+        if self.buckets.len() >= self.sweep_at {
+            // A full bucket says nothing.
+            self.buckets.retain(|_, bucket| !bucket.is_full(rate, now));
+            self.sweep_at = self.buckets.len().saturating_mul(2).max(SWEEP_FROM);
+        }
+        let bucket = self.buckets.entry(key);
+        bucket
+            .or_insert_with(|| Bucket::full(rate, now))
+            .take(rate, now)
+    }
+}
+
+/// The text of a refusal: rule, quota, value.
+fn over(rule: &str, name: &str, value: u32) -> String {
+    format!("{rule}: over the quota `{name}` ({value})")
+}
+
+impl Meter {
+    pub(crate) fn new(quotas: Quotas, now: Millis) -> Self {
+        let full = |rate| Bucket::full(rate, now);
+        Self {
+            quotas,
+            connects: full(quotas.connects),
+            inbound: full(quotas.inbound_publishes),
+            outbound: full(quotas.outbound_publishes),
+            queued: full(quotas.queued_messages),
+            subscribes: full(quotas.subscribes),
+            retained: full(quotas.retained_publishes),
+            clients: Buckets::new(),
+            topics: Buckets::new(),
+            groups: Buckets::new(),
+            connections: HashMap::new(),
+            retries: [VecDeque::new(), VecDeque::new()],
+        }
+    }
+
+    /// `B-17`: whether a client may connect now, while there are so many connections.
+    pub(crate) fn connect(
+        &mut self,
+        now: Millis,
+        client_id: &Arc<str>,
+        connections: usize,
+    ) -> Result<(), String> {
+        let quotas = self.quotas;
+        if connections > quotas.connections as usize {
+            return Err(over("B-17", "connections", quotas.connections));
+        }
+        if self.connects.take(quotas.connects, now).is_err() {
+            return Err(over("B-17", "connects", quotas.connects));
+        }
+        let rate = quotas.connects_per_client;
+        if self.clients.take(Arc::clone(client_id), rate, now).is_err() {
+            return Err(over("B-17", "connects-per-client", rate));
+        }
+        Ok(())
+    }
+
+    /// A CONNECT was accepted; so many messages wait for it.
+    pub(crate) fn open(&mut self, now: Millis, key: Key, backlog: usize) {
+        let quotas = self.quotas;
+        let connection = OfConnection {
+            publishes: Bucket::full(quotas.publishes_per_connection, now),
+            bytes: Bucket::full(quotas.bytes_per_connection, now),
+            stored: Bucket::full(quotas.stored_deliveries, now),
+            shared: Bucket::full(quotas.shared_deliveries, now),
+            backlog,
+            told: None,
+            pumps_at: None,
+        };
+        self.connections.insert(key, connection);
+    }
+
+    pub(crate) fn close(&mut self, key: Key) {
+        self.connections.remove(&key);
+    }
+
+    /// `B-45`, `B-65`: whether a PUBLISH of a client is taken.
+    pub(crate) fn publish(
+        &mut self,
+        now: Millis,
+        key: Key,
+        topic: &str,
+        retain: bool,
+    ) -> Result<(), String> {
+        let quotas = self.quotas;
+        if let Some(connection) = self.connections.get_mut(&key) {
+            let rate = quotas.publishes_per_connection;
+            if connection.publishes.take(rate, now).is_err() {
+                return Err(over("B-45", "publishes-per-connection", rate));
+            }
+        }
+        if self.inbound.take(quotas.inbound_publishes, now).is_err() {
+            return Err(over("H.2", "inbound-publishes", quotas.inbound_publishes));
+        }
+        if retain {
+            let rate = quotas.retained_publishes;
+            if self.retained.take(rate, now).is_err() {
+                return Err(over("B-65", "retained-publishes", rate));
+            }
+            let rate = quotas.retained_per_topic;
+            if self.topics.take(topic.into(), rate, now).is_err() {
+                return Err(over("B-65", "retained-per-topic", rate));
+            }
+        }
+        Ok(())
+    }
+
+    /// `B-45`: whether a PUBLISH may go to a connection now.
+    pub(crate) fn deliver(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection
+                .publishes
+                .take(self.quotas.publishes_per_connection, now)?;
+        }
+        self.outbound.take(self.quotas.outbound_publishes, now)
+    }
+
+    /// `B-28`: the same for a message that waited in the session.
+    pub(crate) fn deliver_stored(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
+        if let Some(connection) = self.connections.get_mut(&key)
+            && connection.backlog > 0
+        {
+            connection.stored.take(self.quotas.stored_deliveries, now)?;
+            connection.backlog = connection.backlog.saturating_sub(1);
+        }
+        self.deliver(now, key)
+    }
+
+    /// `B-69`: the same for a message that waited in a group.
+    pub(crate) fn deliver_shared(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.shared.take(self.quotas.shared_deliveries, now)?;
+        }
+        self.deliver(now, key)
+    }
+
+    /// Whether a timer has to be set for this connection's queue at `at`.
+    pub(crate) fn wants_pump(&mut self, key: Key, at: Millis) -> bool {
+        self.connections.get_mut(&key).is_some_and(|connection| {
+            let earlier = connection.pumps_at.is_none_or(|set| at < set);
+            if earlier {
+                connection.pumps_at = Some(at);
+            }
+            earlier
+        })
+    }
+
+    pub(crate) fn pumped(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.pumps_at = None;
+        }
+    }
+
+    /// `B-46`: bytes went through a connection; answers until when it has to rest.
+    pub(crate) fn bytes(&mut self, now: Millis, key: Key, count: usize) -> Option<Millis> {
+        let rate = self.quotas.bytes_per_connection;
+        let connection = self.connections.get_mut(&key)?;
+        connection.bytes.spend(rate, now, count)
+    }
+
+    /// `B-28`: whether one more message may begin to wait for somebody who is away.
+    pub(crate) fn queue(&mut self, now: Millis) -> bool {
+        self.queued.take(self.quotas.queued_messages, now).is_ok()
+    }
+
+    /// `B-40`, `B-71`: whether a filter may be subscribed or unsubscribed now. `members` are those of its group without
+    /// the client, if it is shared.
+    pub(crate) fn subscribe(
+        &mut self,
+        now: Millis,
+        filter: &str,
+        facts: SubscribeFacts,
+    ) -> Result<(), String> {
+        let quotas = self.quotas;
+        if self.subscribes.take(quotas.subscribes, now).is_err() {
+            return Err(over("B-40", "subscribes", quotas.subscribes));
+        }
+        if facts.is_new && facts.subscriptions >= quotas.subscriptions as usize {
+            return Err(over("H.2", "subscriptions", quotas.subscriptions));
+        }
+        let Some(members) = facts.members else {
+            return Ok(());
+        };
+        let rate = quotas.shared_subscribes;
+        if self.groups.take(filter.into(), rate, now).is_err() {
+            return Err(over("B-71", "shared-subscribes", rate));
+        }
+        if facts.is_new && members >= quotas.shared_members as usize {
+            return Err(over("B-71", "shared-members", quotas.shared_members));
+        }
+        if members == 0 && facts.groups >= quotas.shared_groups as usize {
+            return Err(over("B-71", "shared-groups", quotas.shared_groups));
+        }
+        Ok(())
+    }
+
+    /// `B-65`: how many retained messages there may be.
+    pub(crate) const fn retained_messages(&self) -> usize {
+        self.quotas.retained_messages as usize
+    }
+
+    /// Whether the excess of a connection is to be logged: once a second.
+    pub(crate) fn tells(&mut self, now: Millis, key: Key) -> bool {
+        self.connections.get_mut(&key).is_some_and(|connection| {
+            let tells = connection.told.is_none_or(|told| now.since(told) >= 1000);
+            if tells {
+                connection.told = Some(now);
+            }
+            tells
+        })
+    }
+
+    /// `B-49`: a QoS 1 message was sent; answers when to look whether it was acknowledged, if nobody looks already.
+    pub(crate) fn sent(
+        &mut self,
+        now: Millis,
+        version: Version,
+        session: Key,
+        sequence: u64,
+    ) -> Option<Millis> {
+        let seconds = match version {
+            Version::V311 => self.quotas.retry_seconds_v3,
+            Version::V5 => self.quotas.retry_seconds_v5,
+        };
+        let [three, five] = &mut self.retries;
+        let list = match version {
+            Version::V311 => three,
+            Version::V5 => five,
+        };
+        let at = now.plus_seconds(seconds.into());
+        let first = list.is_empty();
+        list.push_back((at, session, sequence));
+        first.then_some(at)
+    }
+
+    /// What is due to be given up, and when to look again.
+    fn given_up(&mut self, now: Millis) -> (Vec<(Key, u64)>, Vec<Millis>) {
+        let mut due = Vec::new();
+        let mut again = Vec::new();
+        for list in &mut self.retries {
+            while let Some((at, session, sequence)) = list.front().copied() {
+                if at > now {
+                    again.push(at);
+                    break;
+                }
+                list.pop_front();
+                due.push((session, sequence));
+            }
+        }
+        (due, again)
+    }
+}
+
+/// What [`Meter::subscribe`] needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SubscribeFacts {
+    pub(crate) is_new: bool,
+    /// Of the account.
+    pub(crate) subscriptions: usize,
+    /// Of the account.
+    pub(crate) groups: usize,
+    /// Of the group, if the subscription is shared.
+    pub(crate) members: Option<usize>,
+}
+
+impl Core {
+    /// `B-46`: counts bytes; a connection that had too many reads and writes nothing for a while.
+    pub(super) fn count_bytes(&mut self, now: Now, key: Key, count: usize) {
+        let Some(meter) = &mut self.meter else { return };
+        let Some(until) = meter.bytes(now.monotonic, key, count) else {
+            return;
+        };
+        if let Some(connection) = self.connections.get(key) {
+            connection.outbox.hold();
+            self.timers.set(until, Timer::Throttle(key));
+            let tells = meter.tells(now.monotonic, key);
+            if let (true, Some(connected)) = (tells, connection.connected.as_deref()) {
+                let value = meter.quotas.bytes_per_connection;
+                self.observer.event(Event::Violated {
+                    client: &connected.client,
+                    detail: &over("B-46", "bytes-per-connection", value),
+                });
+            }
+        }
+    }
+
+    /// A connection has rested long enough, or not yet.
+    pub(super) fn end_throttle(&mut self, now: Now, key: Key) {
+        let Some(meter) = &mut self.meter else { return };
+        if let Some(until) = meter.bytes(now.monotonic, key, 0) {
+            self.timers.set(until, Timer::Throttle(key));
+        } else if let Some(connection) = self.connections.get(key) {
+            self.wakers.extend(connection.outbox.release());
+        }
+    }
+
+    /// Has a session's queue looked at when there will be tokens.
+    pub(super) fn pump_later(&mut self, key: Key, at: Millis) {
+        if let Some(meter) = &mut self.meter
+            && meter.wants_pump(key, at)
+        {
+            self.timers.set(at, Timer::Pump(key));
+        }
+    }
+
+    pub(super) fn handle_pump_timer(&mut self, now: Now, key: Key) {
+        if let Some(meter) = &mut self.meter {
+            meter.pumped(key);
+        }
+        let session = self
+            .connections
+            .get(key)
+            .and_then(|connection| connection.connected.as_deref())
+            .map(|connected| connected.session);
+        if let Some(session) = session {
+            self.pump(now, session);
+        }
+    }
+
+    /// `B-49`: a QoS 1 message left.
+    pub(super) fn note_sent(&mut self, now: Now, version: Version, session: Key) {
+        let Some(meter) = &mut self.meter else { return };
+        let sequence = self
+            .sessions
+            .get(session)
+            .and_then(|session| session.in_flight.back())
+            .map(|sent| sent.sequence);
+        if let Some(sequence) = sequence
+            && let Some(at) = meter.sent(now.monotonic, version, session, sequence)
+        {
+            self.timers.set(at, Timer::Retry);
+        }
+    }
+
+    /// `B-49`: gives up what was not acknowledged for too long.
+    pub(super) fn handle_retry_timer(&mut self, now: Now) {
+        let Some(meter) = &mut self.meter else { return };
+        let (due, again) = meter.given_up(now.monotonic);
+        for at in again {
+            self.timers.set(at, Timer::Retry);
+        }
+        for (key, sequence) in due {
+            let Some(session) = self.sessions.get_mut(key) else {
+                continue;
+            };
+            let Some(sent) = session.give_up(sequence) else {
+                continue;
+            };
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+            tracing::warn!(
+                client_id = &*session.client_id,
+                "B-49: a message was not acknowledged in time and is dropped"
+            );
+            if session.is_persistent() && sent.share.is_none() {
+                self.journal.push(Change::Queued {
+                    session: key,
+                    number: session.number,
+                    sequence,
+                });
+            }
+            if let Some(share) = sent.share {
+                self.share_acknowledged(*share);
+            }
+            self.pump(now, key);
+        }
+    }
+}
