@@ -3,23 +3,27 @@
 //! The machine's network is qemu's own ("user"): the chip asks for an address by DHCP and reaches this computer's
 //! loopback interface at 10.0.2.2.
 
-use std::ffi::CString;
 use std::fs;
-use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use serde::Deserialize;
 use tempfile::TempDir;
-use thingwire_chip::{Few, KitImage, MqttVersion, TlsVersions};
+use thingwire_chip::{MqttVersion, TlsVersions};
 
-use crate::{Program, foreign};
+use crate::{Program, finish, foreign, thingwire};
 
 /// Where the firmware looks for its kit (`firmware/qemu/src/machine.rs`).
 const KIT_ADDRESS: &str = "0x80800000";
 
 /// This computer, as the chip sees it.
-const HOST: Ipv4Addr = Ipv4Addr::new(10, 0, 2, 2);
+const HOST: &str = "10.0.2.2";
+
+/// Where the firmware looks for what it is to run, and the word for the burst.
+const WORK: (&str, u32) = ("0x80810000", 0x5457_4231);
+
+/// Name of the socket by which qemu takes orders (QMP), in the chip's folder.
+const MONITOR: &str = "monitor";
 
 /// What differs from one use to the next.
 #[derive(Clone, Copy, Debug, Default)]
@@ -34,27 +38,19 @@ pub struct ChipSettings {
     pub port: Option<u16>,
     /// Whether its network leads nowhere: not even DHCP answers.
     pub no_network: bool,
+    /// Ports on this computer where it asks for the time, in order; without them it has its machine's clock.
+    pub time_servers: [Option<u16>; 2],
+    /// Whether it runs the thousand publishes of `firmware/qemu/src/burst.rs` instead of the sketch.
+    pub burst: bool,
     /// What the chip's wall clock shows at its start, as `2040-01-01T00:00:00`; this computer's time if not given.
     pub date: Option<&'static str>,
-}
-
-/// The parts of `kit.json` that go into an image.
-#[derive(Deserialize)]
-struct Manifest {
-    endpoint: String,
-    mqtt_port: u16,
-    alpn_port: Option<u16>,
-    client_id: String,
-    root_ca: String,
-    certificate: String,
-    private_key: String,
 }
 
 /// A running chip. Dropping it switches it off.
 #[derive(Debug)]
 pub struct Chip {
     program: Program,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Chip {
@@ -89,23 +85,60 @@ impl Chip {
             } else {
                 "user,id=net"
             })
+            .arg("-qmp")
+            .arg(format!(
+                "unix:{},server=on,wait=off",
+                folder.path().join(MONITOR).display()
+            ))
             .args(["-device", "virtio-net-device,netdev=net", "-device"])
             .arg(format!(
                 "loader,file={},addr={KIT_ADDRESS},force-raw=on",
                 file.display()
             ));
+        if settings.burst {
+            let (address, word) = WORK;
+            command
+                .arg("-device")
+                .arg(format!("loader,addr={address},data={word:#x},data-len=4"));
+        }
         if let Some(date) = settings.date {
             command.arg("-rtc").arg(format!("base={date}"));
         }
         Some(Self {
             program: Program::start("the chip", &mut command),
-            _folder: folder,
+            folder,
         })
     }
 
     /// The running machine; what it prints is its serial line.
     pub fn program(&mut self) -> &mut Program {
         &mut self.program
+    }
+
+    /// Pulls the network cable out, or plugs it in again: nothing is told to either side, frames are lost.
+    ///
+    /// # Panics
+    /// When qemu does not do it.
+    #[cfg(unix)]
+    pub fn cable(&self, plugged: bool) {
+        use std::io::{BufRead as _, BufReader, Write as _};
+        use std::os::unix::net::UnixStream;
+
+        let mut monitor = UnixStream::connect(self.folder.path().join(MONITOR)).expect("a monitor");
+        let mut answers = BufReader::new(monitor.try_clone().expect("a second handle")).lines();
+        let _greeting = answers.next().expect("a greeting").expect("read");
+        let set_link =
+            format!(r#"{{"execute":"set_link","arguments":{{"name":"net","up":{plugged}}}}}"#);
+        for command in [r#"{"execute":"qmp_capabilities"}"#, &set_link] {
+            writeln!(monitor, "{command}").expect("written");
+            // Events may come in between.
+            let answer = answers
+                .by_ref()
+                .map(|line| line.expect("read"))
+                .find(|line| line.contains("\"return\"") || line.contains("\"error\""));
+            let answer = answer.expect("an answer");
+            assert!(answer.contains("\"return\""), "{answer}");
+        }
     }
 
     /// The numbers of each line that has this form, with `#` for a number.
@@ -131,44 +164,42 @@ impl Chip {
     }
 }
 
-/// The kit image that a folder's kit makes.
+/// The kit image that a folder's kit makes: what `thingwire kit image` writes.
 ///
 /// # Panics
-/// When the folder holds no kit.
+/// When the command does not take the kit.
 #[must_use]
 pub fn kit_image(kit: &Path, settings: ChipSettings) -> Vec<u8> {
-    let text = |name: &str| fs::read_to_string(kit.join(name)).expect("a file of the kit");
-    let c_text = |text: String| CString::new(text).expect("no zero byte in a text");
-    let manifest: Manifest = serde_json::from_str(&text("kit.json")).expect("a manifest");
-    let endpoint = c_text(manifest.endpoint);
-    let roots = c_text(text(&manifest.root_ca));
-    let certificate = c_text(text(&manifest.certificate));
-    let private_key = c_text(text(&manifest.private_key));
-    let port = settings.port.unwrap_or_else(|| {
-        if settings.alpn {
-            manifest.alpn_port.expect("a port with ALPN")
-        } else {
-            manifest.mqtt_port
-        }
-    });
-    let kit = KitImage {
-        endpoint: &endpoint,
-        port,
-        client_id: &manifest.client_id,
-        roots: &roots,
-        certificate: &certificate,
-        private_key: &private_key,
-        address: Some(HOST),
-        alpn: settings.alpn,
-        tls: settings.tls,
-        mqtt: settings.mqtt,
-        wifi: Few::new(),
-        time_servers: Few::new(),
-    };
-    let mut image = vec![0; KitImage::MAX_LEN];
-    let len = kit.write(&mut image).expect("a kit that fits");
-    image.truncate(len);
-    image
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("kit.bin");
+    let mut command = Command::new(thingwire());
+    command
+        .args(["kit", "image", "--address", HOST, "--kit"])
+        .arg(kit)
+        .arg("--output")
+        .arg(&file);
+    match settings.tls {
+        TlsVersions::Both => {}
+        TlsVersions::Only12 => drop(command.args(["--tls", "1.2"])),
+        TlsVersions::Only13 => drop(command.args(["--tls", "1.3"])),
+    }
+    if settings.mqtt == MqttVersion::V5 {
+        command.args(["--mqtt", "5"]);
+    }
+    if settings.alpn {
+        command.arg("--alpn");
+    }
+    if let Some(port) = settings.port {
+        command.args(["--port", &port.to_string()]);
+    }
+    if settings.time_servers == [None, None] {
+        command.arg("--no-time-servers");
+    }
+    for port in settings.time_servers.into_iter().flatten() {
+        command.args(["--time-server", &format!("{HOST}:{port}")]);
+    }
+    let _ = finish(&mut command, Duration::from_secs(60)).success();
+    fs::read(&file).expect("a kit image")
 }
 
 /// The program for the chip: `THINGWIRE_FIRMWARE`, or what `cargo xtask firmware` left in the target folder.

@@ -139,6 +139,12 @@ impl<'a> KitImage<'a> {
     /// The longest image, header included: the size of a partition.
     pub const MAX_LEN: usize = 16 * 1024;
 
+    /// How long the image at the start of `bytes` is, header included; `None` where there is none or not all of it.
+    #[must_use]
+    pub fn length(bytes: &[u8]) -> Option<usize> {
+        Fields::of(bytes).ok().map(|fields| fields.image_len())
+    }
+
     /// Reads the image at the start of `bytes`; what follows it is of no interest.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! `thingwire kit`: looks at a connection kit without connecting.
+//! `thingwire kit`: looks at a connection kit without connecting; images are made in [`crate::kit_image`].
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde::Serialize;
 use thingwire_kit::Severity;
 
 use crate::exit::{Exit, Failure};
-use crate::{Context, output};
+use crate::{Context, kit_image, output};
 
 /// Arguments of `thingwire kit`.
 #[derive(Args, Debug)]
@@ -20,6 +20,10 @@ pub(crate) struct Kit {
 enum Verb {
     /// Check a kit's files: is everything there, does it fit together, is it valid today?
     Check(Check),
+    /// Make an image of a kit for a board's flash
+    Image(Box<kit_image::Image>),
+    /// Show what is in an image, without its secrets
+    Inspect(kit_image::Inspect),
 }
 
 /// Arguments of `thingwire kit check`.
@@ -53,7 +57,17 @@ struct Line {
 
 impl Kit {
     pub(crate) fn run(self, context: &Context) -> Result<(), Failure> {
-        let Verb::Check(Check { dir }) = self.verb;
+        match self.verb {
+            Verb::Check(check) => check.run(context),
+            Verb::Image(image) => image.run(context),
+            Verb::Inspect(inspect) => inspect.run(context),
+        }
+    }
+}
+
+impl Check {
+    fn run(self, context: &Context) -> Result<(), Failure> {
+        let Self { dir } = self;
         let findings: Vec<Line> = thingwire_kit::check(&dir)
             .into_iter()
             .map(|finding| Line {

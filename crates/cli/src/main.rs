@@ -9,6 +9,7 @@ mod demo;
 mod device;
 mod exit;
 mod kit;
+mod kit_image;
 mod logging;
 mod messages;
 mod names;
@@ -26,6 +27,7 @@ mod target;
 mod thing;
 mod topic_args;
 mod up;
+mod wifi;
 
 use std::process::ExitCode;
 
@@ -80,7 +82,7 @@ enum Command {
     Thing(thing::Thing),
     /// Policies: create, list, show, attach, detach; test, explain, lint, generate, diff
     Policy(policy::Policy),
-    /// Connection kits: check
+    /// Connection kits: check, image, inspect
     Kit(kit::Kit),
     /// Publish messages, with mosquitto_pub's flags
     Pub(publish::Pub),

@@ -52,6 +52,12 @@ impl PrivateKeyPem {
         Self(pem)
     }
 
+    /// The text, for a place that is as safe as a kit.
+    #[must_use]
+    pub fn secret_text(&self) -> &str {
+        &self.0
+    }
+
     pub(crate) fn as_bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }

@@ -14,6 +14,7 @@
 //! A private key appears in no `Debug` output and no error; its file is never readable by others,
 //! not even while it is being written.
 
+mod armour;
 mod check;
 mod error;
 mod finding;
@@ -25,6 +26,7 @@ mod self_test;
 mod time_server;
 mod write;
 
+pub use armour::KeyKind;
 pub use check::{check, check_at};
 pub use error::KitError;
 pub use finding::{Finding, Problem, Severity};

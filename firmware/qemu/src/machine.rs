@@ -29,6 +29,11 @@ pub(crate) const VIRTIO_INTERRUPT: usize = 1;
 /// The kit image: `-device loader,file=kit.bin,addr=0x80800000,force-raw=on`.
 pub(crate) const KIT: *const u8 = 0x8080_0000 as *const u8;
 
+/// What to run: [`BURST`], or else the sketch. `-device loader,addr=0x80810000,data=0x54574231,data-len=4`.
+pub(crate) const WORK: *const u32 = 0x8081_0000 as *const u32;
+/// The thousand messages of `burst.rs`.
+pub(crate) const BURST: u32 = 0x5457_4231;
+
 /// Ends the emulation; qemu exits with this status.
 pub(crate) fn power_off(status: u8) -> ! {
     let word = match status {

@@ -15,6 +15,7 @@
 // Atomics that this processor does not have, by critical sections.
 use portable_atomic as _;
 
+mod burst;
 mod clock;
 mod console;
 mod entropy;
@@ -43,7 +44,9 @@ use rand_core::Rng as _;
 use static_cell::{ConstStaticCell, StaticCell};
 use thingwire_chip::{ImageError, KitImage, MqttVersion};
 use thingwire_device::future::{Either, select};
-use thingwire_device::{AlreadyRunning, Client, Config, ConfigError, Failure, Memory, Version};
+use thingwire_device::{
+    AlreadyRunning, Client, Config, ConfigError, Failure, Memory, PublishError, Version,
+};
 use thingwire_firmware::sntp;
 use thingwire_firmware::wall_clock::{self, ImplausibleTime};
 use thingwire_firmware::{ChipPlatform, SocketBuffers, Tls, TlsConnector};
@@ -60,10 +63,7 @@ const ENDED: u8 = 1;
 #[global_allocator]
 static ALLOCATOR: LlffHeap = LlffHeap::empty();
 
-#[allow(
-    missing_docs,
-    reason = "the attribute makes a public function of it"
-)]
+#[allow(missing_docs, reason = "the attribute makes a public function of it")]
 #[riscv_rt::entry]
 fn main() -> ! {
     stack_depth::paint();
@@ -153,15 +153,27 @@ async fn start(spawner: Spawner) -> Result<Infallible, Ended> {
         MqttVersion::V311 => Version::V311,
         MqttVersion::V5 => Version::V5,
     };
-    let config = Config::new(version, kit.client_id);
+    let mut config = Config::new(version, kit.client_id);
+    // SAFETY: the machine has memory there, which the program does not use otherwise.
+    let burst = unsafe { machine::WORK.read_volatile() } == machine::BURST;
+    if burst {
+        // Its connection is broken again and again on purpose; the test shall not wait for half a minute each time.
+        config.backoff.cap = 500;
+    }
     let client = Client::new(config, MEMORY.take().lend()).map_err(Ended::Config)?;
 
     let connection = client.run(&mut connector, &platform, report::event);
-    let application = application::application(&client, &platform, report::message);
+    let application = async {
+        if burst {
+            return Err(Ended::Burst(burst::burst(&client).await));
+        }
+        let application = application::application(&client, &platform, report::message);
+        application.await.map_err(Ended::Application)
+    };
     match select(connection, application).await {
         Either::First(Ok(())) => Err(Ended::Stopped),
         Either::First(Err(error)) => Err(Ended::Connection(error)),
-        Either::Second(Err(error)) => Err(Ended::Application(error)),
+        Either::Second(Err(ended)) => Err(ended),
         Either::Second(Ok(())) => Err(Ended::Stopped),
     }
 }
@@ -191,6 +203,7 @@ enum Ended {
     Config(ConfigError),
     Connection(AlreadyRunning),
     Application(ApplicationError),
+    Burst(PublishError),
     Stopped,
 }
 
@@ -215,6 +228,7 @@ impl fmt::Display for Ended {
             Self::Config(error) => error.fmt(f),
             Self::Connection(error) => error.fmt(f),
             Self::Application(error) => error.fmt(f),
+            Self::Burst(error) => error.fmt(f),
             Self::Stopped => f.write_str("stopped"),
         }
     }

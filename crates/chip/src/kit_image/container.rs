@@ -107,6 +107,11 @@ impl<'a> Fields<'a> {
         Ok(Self(fields))
     }
 
+    /// Header and all fields, before any of them was taken.
+    pub(super) const fn image_len(&self) -> usize {
+        HEADER.saturating_add(self.0.len())
+    }
+
     /// Tag and value of the next field.
     pub(super) fn next(&mut self) -> Result<Option<(u16, &'a [u8])>, ImageError> {
         if self.0.is_empty() {
