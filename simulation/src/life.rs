@@ -68,6 +68,7 @@ pub fn live(plan: &Plan, diary: &Diary) -> Result<Report, String> {
     let config = Config::new(plan.version, "device")
         .keep_alive(plan.keep_alive)
         .clean_start(plan.clean_start)
+        .topic_alias_memory(32)
         .subscriptions(&subscriptions);
     let client = Client::new(config, buffers).map_err(|error| error.to_string())?;
     if let Some(fault) = plan.fault {

@@ -126,6 +126,7 @@ pub fn tell(
     let subscriptions = [SubscribeFilter::new(DOWN, QoS::AtLeastOnce)];
     let config = Config::new(version, "device")
         .keep_alive(30)
+        .topic_alias_memory(64)
         .subscriptions(&subscriptions);
     let client = Client::new(config, buffers).map_err(|error| error.to_string())?;
     let received = RefCell::new(Vec::new());

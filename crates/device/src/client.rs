@@ -97,6 +97,8 @@ impl<'b> Client<'b> {
             options.receive_maximum = u16::try_from(fit).unwrap_or(u16::MAX).max(1);
         }
         let mut session = Session::new(options, buffers.session, len);
+        let half = session.free() / 2;
+        session.remember_topics(config.topic_alias_memory.min(half));
         let needed = session
             .connect_len()
             .map_err(ConfigError::Connect)?

@@ -19,6 +19,8 @@
 //! What does not fit is refused at the call ([`PublishError::NoRoom`]).
 
 mod acks;
+#[cfg(feature = "v5")]
+mod aliases;
 mod arena;
 mod config;
 mod error;
@@ -35,6 +37,8 @@ mod stored;
 mod tests;
 mod time;
 
+#[cfg(feature = "v5")]
+pub use aliases::TopicAliases;
 pub use config::{ConnectOptions, Negotiated};
 pub use error::{PublishError, SessionError, SubscribeError};
 #[cfg(feature = "fault-injection")]

@@ -21,6 +21,9 @@ const RULE: u16 = 0x200;
 /// The field is the property with the identifier in the low byte.
 const PROPERTY: u16 = 0x100;
 
+/// It is answered with the reason code Topic Alias Invalid.
+const TOPIC_ALIAS: u16 = 0x400;
+
 /// The words, sorted so that a person finds them.
 const TEXTS: &[&str] = &[
     "AUTH exists only in MQTT 5",
@@ -42,13 +45,16 @@ const TEXTS: &[&str] = &[
     "a packet longer than the receive buffer",
     "a packet that servers do not send",
     "a packet without a connection",
+    "a property that clients do not send",
     "a property that does not belong into this packet",
     "a property that may only be there once",
     "a reason code for each topic filter is needed",
     "a refusal has no session present",
     "a second CONNACK",
     "a shared subscription has no `no local`",
-    "a topic alias, which was never allowed",
+    "a topic alias above the maximum",
+    "a topic alias for a topic longer than the memory lent for it",
+    "a topic alias that was given no topic",
     "a topic name with a wildcard",
     "a will needs a topic name",
     "at least one topic filter is needed",
@@ -122,6 +128,11 @@ impl Fault {
         Self(self.0 | RULE)
     }
 
+    /// The same rule, which is one about topic aliases.
+    pub(crate) const fn of_topic_alias(self) -> Self {
+        Self(self.0 | TOPIC_ALIAS)
+    }
+
     const fn is_rule(self) -> bool {
         self.0 & RULE != 0
     }
@@ -143,7 +154,9 @@ impl Fault {
     /// The MQTT 5 reason code to send before closing, for a fault in what a peer sent.
     #[must_use]
     pub const fn reason_code(self) -> ReasonCode {
-        if self.is_rule() {
+        if self.0 & TOPIC_ALIAS != 0 {
+            ReasonCode::TOPIC_ALIAS_INVALID
+        } else if self.is_rule() {
             ReasonCode::PROTOCOL_ERROR
         } else {
             ReasonCode::MALFORMED_PACKET

@@ -5,7 +5,7 @@
 use crate::{PacketId, ReasonCode};
 
 /// How many may wait.
-pub(super) const ACKS: usize = 16;
+const ACKS: u8 = 16;
 
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,9 +17,9 @@ pub(super) struct Owed {
 }
 
 pub(super) struct Acks {
-    ring: [Owed; ACKS],
-    next: usize,
-    len: usize,
+    ring: [Owed; ACKS as usize],
+    next: u8,
+    len: u8,
 }
 
 impl Acks {
@@ -30,7 +30,7 @@ impl Acks {
             packet_id: PacketId::FIRST,
         };
         Self {
-            ring: [empty; ACKS],
+            ring: [empty; ACKS as usize],
             next: 0,
             len: 0,
         }
@@ -50,7 +50,7 @@ impl Acks {
 
     /// Adds one behind the others; leaves it out when there is no room.
     pub(super) fn push(&mut self, owed: Owed) {
-        let at = self.next.wrapping_add(self.len) % ACKS;
+        let at = usize::from(self.next.wrapping_add(self.len) % ACKS);
         if !self.is_full()
             && let Some(place) = self.ring.get_mut(at)
         {
@@ -62,7 +62,7 @@ impl Acks {
     pub(super) fn first(&self) -> Option<Owed> {
         match self.len {
             0 => None,
-            _ => self.ring.get(self.next).copied(),
+            _ => self.ring.get(usize::from(self.next)).copied(),
         }
     }
 

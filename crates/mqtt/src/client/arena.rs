@@ -170,6 +170,18 @@ impl<'b> Arena<'b> {
         self.buf.len().wrapping_sub(self.used)
     }
 
+    /// Takes so many bytes from the end of the buffer for something else, if no record is there.
+    #[cfg(feature = "v5")]
+    pub(super) fn take_end(&mut self, bytes: usize) -> Option<&'b mut [u8]> {
+        let left = self.buf.len().checked_sub(bytes)?;
+        if left < self.used {
+            return None;
+        }
+        let (records, end) = core::mem::take(&mut self.buf).split_at_mut_checked(left)?;
+        self.buf = records;
+        Some(end)
+    }
+
     /// Adds a record behind the last one. Answers the bytes of the arena that it takes.
     pub(super) fn push(
         &mut self,

@@ -21,6 +21,9 @@ pub struct ConnectOptions<'a> {
     /// MQTT 5: how many QoS 1 messages the server may send without having their PUBACKs; not sent when it
     /// is 65,535, which is what MQTT takes for granted. Must not be 0.
     pub receive_maximum: u16,
+    /// MQTT 5: how many topic aliases the server may use; not sent when it is 0. What the memory lent to
+    /// [`TopicAliases`](super::TopicAliases) holds, and only with [`Session::receive_with`](super::Session::receive_with).
+    pub topic_alias_maximum: u16,
     /// The message the server publishes when the connection ends badly.
     pub will: Option<Will<'a>>,
     /// User name.
@@ -40,6 +43,7 @@ impl<'a> ConnectOptions<'a> {
             keep_alive: 60,
             session_expiry: 3600,
             receive_maximum: u16::MAX,
+            topic_alias_maximum: 0,
             will: None,
             user_name: None,
             password: None,

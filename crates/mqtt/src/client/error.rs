@@ -30,8 +30,7 @@ impl SessionError {
     #[must_use]
     pub const fn disconnect_reason(&self) -> Option<ReasonCode> {
         match self {
-            Self::Decode(error) => Some(error.reason_code()),
-            Self::Protocol(_) => Some(ReasonCode::PROTOCOL_ERROR),
+            Self::Decode(error) | Self::Protocol(error) => Some(error.reason_code()),
             Self::PingTimeout | Self::AckTimeout => Some(ReasonCode::UNSPECIFIED_ERROR),
             Self::Refused(_) | Self::Disconnected(_) | Self::ConnAckTimeout | Self::Connect(_) => {
                 None

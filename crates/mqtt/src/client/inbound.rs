@@ -6,11 +6,16 @@ use super::operations::Ticket;
 use super::reader::Skipped;
 use super::session::{Link, Ping, Session, Suspect};
 use super::{Millis, Negotiated, SessionError, stored};
+use crate::fault::Fault;
 use crate::wire::Reader;
 use crate::{Frame, PacketId, PacketType, Properties, Publish, QoS, ReasonCode, decode, topic};
 
 /// How long after a PUBLISH with QoS 0 a silent close is taken for an answer to it, in milliseconds.
 const SUSPICION: u64 = 5_000;
+
+/// An alias that CONNECT did not allow.
+pub(super) const ABOVE_THE_MAXIMUM: Fault =
+    Fault::rule("a topic alias above the maximum").of_topic_alias();
 
 /// First byte of the packet (2.1.2).
 const PUBACK: u8 = 0x40;
@@ -104,6 +109,36 @@ impl Session<'_> {
         now: Millis,
         frame: &Frame<'f>,
     ) -> Result<Event<'f>, SessionError> {
+        // CONNECT said no Topic Alias Maximum, so none is allowed [MQTT-3.3.2-9].
+        self.take(now, frame, |_, _| {
+            Err(SessionError::Protocol(ABOVE_THE_MAXIMUM))
+        })
+    }
+
+    /// Takes one frame of a server that may use topic aliases (MQTT 5); a message may borrow its topic from
+    /// `aliases`. They are forgotten with every CONNACK.
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    #[cfg(feature = "v5")]
+    pub fn receive_with<'f>(
+        &mut self,
+        now: Millis,
+        frame: &Frame<'f>,
+        aliases: &'f mut super::TopicAliases<'_>,
+    ) -> Result<Event<'f>, SessionError> {
+        if frame.header.packet_type == PacketType::ConnAck {
+            aliases.clear();
+        }
+        self.take(now, frame, |alias, topic| aliases.resolve(alias, topic))
+    }
+
+    fn take<'f>(
+        &mut self,
+        now: Millis,
+        frame: &Frame<'f>,
+        resolve: impl FnOnce(u16, &'f str) -> Result<&'f str, SessionError>,
+    ) -> Result<Event<'f>, SessionError> {
         let mut reader = Reader::new(frame.body);
         self.last_received = now;
         match (self.link, frame.header.packet_type) {
@@ -119,8 +154,13 @@ impl Session<'_> {
             (Link::Down, _) => Err(SessionError::Protocol(rule!(
                 "a packet without a connection"
             ))),
+            (Link::Up | Link::Closing { .. } | Link::Closed, PacketType::Publish) => {
+                let flags = frame.header.flags;
+                let publish = decode::publish(self.options.version, flags, &mut reader)?;
+                self.message(publish, resolve)
+            }
             (Link::Up | Link::Closing { .. } | Link::Closed, packet_type) => {
-                self.live(packet_type, frame.header.flags, &mut reader)
+                self.live(packet_type, &mut reader)
             }
         }
     }
@@ -292,12 +332,10 @@ impl Session<'_> {
     fn live<'f>(
         &mut self,
         packet_type: PacketType,
-        flags: u8,
         reader: &mut Reader<'f>,
     ) -> Result<Event<'f>, SessionError> {
         let version = self.options.version;
         match packet_type {
-            PacketType::Publish => message(decode::publish(version, flags, reader)?),
             PacketType::PubAck => {
                 let ack = decode::ack(version, reader)?;
                 reader.finish()?;
@@ -410,33 +448,36 @@ impl Session<'_> {
         }
         Ok(Some(Ticket(entry.ticket)))
     }
-}
 
-fn message<'f>(publish: Publish<'f>) -> Result<Event<'f>, SessionError> {
-    if publish.qos == QoS::ExactlyOnce {
-        return Err(SessionError::Protocol(rule!(
-            "a PUBLISH with QoS 2, which was never granted"
-        )));
+    fn message<'f>(
+        &mut self,
+        publish: Publish<'f>,
+        resolve: impl FnOnce(u16, &'f str) -> Result<&'f str, SessionError>,
+    ) -> Result<Event<'f>, SessionError> {
+        if publish.qos == QoS::ExactlyOnce {
+            return Err(SessionError::Protocol(rule!(
+                "a PUBLISH with QoS 2, which was never granted"
+            )));
+        }
+        // Without a name there is an alias, or the codec would have refused it.
+        if !publish.topic.is_empty() && !topic::is_valid_name(publish.topic) {
+            // [MQTT-3.3.2-2]
+            return Err(SessionError::Protocol(rule!(
+                "a topic name with a wildcard"
+            )));
+        }
+        let topic = match publish.properties.number(0x23) {
+            None => publish.topic,
+            Some(alias) => resolve(alias as u16, publish.topic)?,
+        };
+        Ok(Event::Message(Message {
+            topic,
+            payload: publish.payload,
+            qos: publish.qos,
+            retain: publish.retain,
+            dup: publish.dup,
+            packet_id: publish.packet_id,
+            properties: publish.properties,
+        }))
     }
-    if !topic::is_valid_name(publish.topic) {
-        // [MQTT-3.3.2-2]
-        return Err(SessionError::Protocol(rule!(
-            "a topic name with a wildcard"
-        )));
-    }
-    if publish.properties.number(0x23).is_some() {
-        // CONNECT said no Topic Alias Maximum, so none is allowed [MQTT-3.3.2-9].
-        return Err(SessionError::Protocol(rule!(
-            "a topic alias, which was never allowed"
-        )));
-    }
-    Ok(Event::Message(Message {
-        topic: publish.topic,
-        payload: publish.payload,
-        qos: publish.qos,
-        retain: publish.retain,
-        dup: publish.dup,
-        packet_id: publish.packet_id,
-        properties: publish.properties,
-    }))
 }

@@ -65,6 +65,19 @@ impl<'b> Session<'b> {
             QoS::ExactlyOnce => return Err(PublishError::QosNotSupported),
             _ => {}
         }
+        if !message.properties.is_empty() {
+            // Aliases are the session's, and only servers send subscription identifiers [MQTT-3.3.4-6].
+            let is_foreign = |identifier| matches!(identifier, 0x0B | 0x23);
+            if message
+                .properties
+                .raw()
+                .any(|one| is_foreign(one.identifier))
+            {
+                return Err(PublishError::Encode(rule!(
+                    "a property that clients do not send"
+                )));
+            }
+        }
         // Only MQTT 5 has limits.
         let limited = connected && self.options.version.is_v5();
         if limited && message.qos > self.negotiated.maximum_qos {

@@ -7,6 +7,8 @@ use super::acks::Owed;
 use super::arena::{At, Entry, Kind, State};
 use super::session::{Link, Ping, Session, Writing};
 use super::{Millis, SessionError, stored};
+#[cfg(feature = "v5")]
+use crate::Version;
 use crate::fault::Fault;
 use crate::wire::Writer;
 use crate::{Ack, Disconnect, Properties, ReasonCode, encode};
@@ -212,6 +214,20 @@ impl Session<'_> {
             return 0;
         };
         let packet = self.arena.packet(at, &entry);
+        #[cfg(feature = "v5")]
+        let (written, offset) = match (offset, entry.kind, self.options.version) {
+            (0, Kind::PublishQos0 | Kind::PublishQos1, Version::V5) => {
+                let aliases = self.negotiated.topic_alias_maximum;
+                let longest = self.negotiated.maximum_packet_size;
+                self.given
+                    .shorten(aliases, longest, packet, room)
+                    .unwrap_or((0, 0))
+            }
+            _ => (0, offset),
+        };
+        #[cfg(not(feature = "v5"))]
+        let written = 0_usize;
+        let room = room.get_mut(written..).unwrap_or_default();
         let rest = packet.get(offset..).unwrap_or_default();
         let count = rest.len().min(room.len());
         if let (Some(from), Some(to)) = (rest.get(..count), room.get_mut(..count)) {
@@ -226,7 +242,7 @@ impl Session<'_> {
             self.writing = None;
             self.written(now, at, entry);
         }
-        count
+        written.wrapping_add(count)
     }
 
     fn transmit_ack(&mut self, owed: Owed, room: &mut [u8]) -> usize {

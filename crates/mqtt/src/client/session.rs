@@ -27,6 +27,8 @@ pub struct Session<'b> {
     pub(super) options: ConnectOptions<'b>,
     pub(super) maximum_packet_size: u32,
     pub(super) arena: Arena<'b>,
+    #[cfg(feature = "v5")]
+    pub(super) given: super::aliases::Given<'b>,
     pub(super) link: Link,
     pub(super) negotiated: Negotiated,
     pub(super) next_packet_id: PacketId,
@@ -132,6 +134,8 @@ impl<'b> Session<'b> {
                 .unwrap_or(u32::MAX)
                 .max(SMALLEST_MAXIMUM_PACKET_SIZE),
             arena: Arena::new(arena.get_mut(..arena_len).unwrap_or_default()),
+            #[cfg(feature = "v5")]
+            given: super::aliases::Given::default(),
             link: Link::Down,
             negotiated: Negotiated::new(&options, false),
             next_packet_id: PacketId::FIRST,
@@ -149,6 +153,17 @@ impl<'b> Session<'b> {
             #[cfg(feature = "fault-injection")]
             fault: None,
         }
+    }
+
+    /// Takes `bytes` of the arena to remember which topics were given an alias (MQTT 5), two more than each topic is long.
+    /// Without it every PUBLISH carries its topic. Answers whether they were free.
+    #[cfg(feature = "v5")]
+    pub fn remember_topics(&mut self, bytes: usize) -> bool {
+        let Some(memory) = self.arena.take_end(bytes) else {
+            return false;
+        };
+        self.given = super::aliases::Given::new(memory);
+        true
     }
 
     /// The version that every connection of this session speaks.
@@ -269,6 +284,8 @@ impl<'b> Session<'b> {
     /// written are dropped and counted; everything else waits for the next connection.
     pub fn connection_lost(&mut self) {
         self.link = Link::Down;
+        #[cfg(feature = "v5")]
+        self.given.clear();
         self.acks.clear();
         self.ping = Ping::Idle;
         self.qos0_sent = None;
@@ -434,16 +451,20 @@ impl<'b> Session<'b> {
     /// Writes CONNECT if `out` has room for it, and answers how many bytes it takes.
     pub(super) fn write_connect(&self, out: &mut [u8]) -> Result<usize, Fault> {
         let options = &self.options;
+        // Those at the ends are left out when they say what a server assumes anyway.
         let properties = [
+            Property::ReceiveMaximum(options.receive_maximum.max(1)),
             Property::SessionExpiryInterval(options.session_expiry),
             Property::MaximumPacketSize(self.maximum_packet_size),
-            Property::ReceiveMaximum(options.receive_maximum.max(1)),
+            Property::TopicAliasMaximum(options.topic_alias_maximum),
         ];
-        // The last one is what a server assumes when it is not told.
-        let told = match options.receive_maximum {
-            u16::MAX => properties.get(..2).unwrap_or_default(),
-            _ => &properties[..],
+        let from = usize::from(options.receive_maximum == u16::MAX);
+        let to = if options.topic_alias_maximum == 0 {
+            3
+        } else {
+            4
         };
+        let told = properties.get(from..to).unwrap_or_default();
         let connect = Connect {
             version: options.version,
             clean_start: options.clean_start,

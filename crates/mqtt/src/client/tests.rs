@@ -2,6 +2,8 @@
 //!
 //! [`Story`] is a session with a scripted server and a clock that the test moves.
 
+#[cfg(feature = "v5")]
+mod aliases;
 mod connection;
 mod delivery;
 mod gauges;
@@ -128,8 +130,12 @@ fn packets(version: Version, mut bytes: &[u8]) -> Vec<String> {
                 connect.client_id, connect.clean_start
             ),
             Packet::Publish(publish) => format!(
-                "PUBLISH{} {} {} {}",
+                "PUBLISH{}{} {} {} {}",
                 if publish.dup { " DUP" } else { "" },
+                match publish.properties.number(0x23) {
+                    Some(alias) => format!(" alias {alias}"),
+                    None => String::new(),
+                },
                 publish.packet_id.map_or(0, PacketId::get),
                 publish.topic,
                 String::from_utf8_lossy(publish.payload),
