@@ -190,7 +190,7 @@ pub fn kit_image(kit: &Path, settings: ChipSettings) -> Vec<u8> {
         command.arg("--alpn");
     }
     if let Some(port) = settings.port {
-        command.args(["--port", &port.to_string()]);
+        command.args(["--mqtt-port", &port.to_string()]);
     }
     if settings.time_servers == [None, None] {
         command.arg("--no-time-servers");

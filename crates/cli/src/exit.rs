@@ -25,7 +25,9 @@ pub(crate) enum Exit {
     Api = 7,
     /// The local cloud could not start: port in use, folder not writable, newer or damaged data.
     Start = 8,
-    /// `sub -W` ended before what was waited for came; the code is mosquitto_sub's.
+    /// No board, no program to write one, or it could not be written.
+    Board = 9,
+    /// `sub -W` or `flash --wait` ended before what was waited for came; the code is mosquitto_sub's.
     TimedOut = 27,
 }
 

@@ -55,7 +55,7 @@ pub(crate) struct Content {
     address: Option<Ipv4Addr>,
     /// Connect to this port instead of the kit's
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
-    port: Option<u16>,
+    mqtt_port: Option<u16>,
     /// Connect with ALPN x-amzn-mqtt-ca, to the kit's port for it: for networks that let only 443 out
     #[arg(long)]
     alpn: bool,
@@ -203,7 +203,7 @@ impl Content {
                 .push(server)
                 .map_err(|_| unfit(format!("it names more than {most} time servers")))?;
         }
-        let port = match (self.port, self.alpn) {
+        let port = match (self.mqtt_port, self.alpn) {
             (Some(port), _) => port,
             (None, false) => kit.mqtt_port,
             (None, true) => kit

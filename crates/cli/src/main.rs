@@ -7,7 +7,9 @@ mod api;
 mod data_dir;
 mod demo;
 mod device;
+mod espflash;
 mod exit;
+mod flash;
 mod kit;
 mod kit_image;
 mod logging;
@@ -15,6 +17,7 @@ mod messages;
 mod names;
 mod ours;
 mod output;
+mod partitions;
 mod policy;
 mod policy_source;
 mod provision;
@@ -52,13 +55,15 @@ Examples:
   thingwire device run --kit kitchen        the reference device
   thingwire sub -t esp32/pub -v             what it sends
   thingwire pub -t esp32/sub -m hello       something for it
+  thingwire flash --kit kitchen --wifi Home --chip esp32c3      a real one: docs/first-board.md
 
 Exit codes:
   0 done                        5 another `up` has the data folder
   1 failed                      6 unusable kit
   2 usage                       7 error of the control plane
   3 denied or refused           8 the local cloud cannot start
-  4 no answer from the cloud    27 `sub -W` ran out of time
+  4 no answer from the cloud    9 no board, or it cannot be written
+                                27 `sub -W` or `flash --wait` ran out of time
 
 RUST_LOG chooses what is logged on stderr, for example RUST_LOG=thingwire_broker=debug."
 )]
@@ -84,6 +89,8 @@ enum Command {
     Policy(policy::Policy),
     /// Connection kits: check, image, inspect
     Kit(kit::Kit),
+    /// Write bootloader, firmware and kit onto a board, or into one file
+    Flash(Box<flash::Flash>),
     /// Publish messages, with mosquitto_pub's flags
     Pub(publish::Pub),
     /// Subscribe and print messages, with mosquitto_sub's flags
@@ -146,6 +153,7 @@ fn run(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Thing(thing) => thing.run(context).await,
             Command::Policy(policy) => policy.run(context).await,
             Command::Kit(kit) => kit.run(context),
+            Command::Flash(flash) => flash.run(context),
             Command::Pub(publish) => publish.run(context).await,
             Command::Sub(subscribe) => subscribe.run(context).await,
             Command::Device(device) => device.run(context).await,

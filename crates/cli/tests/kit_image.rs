@@ -182,7 +182,7 @@ fn what_no_network_can_have_is_refused_with_the_limit() {
             &["--time-server", "ntp://x"],
             &["is no time server", "pool.ntp.org"],
         ),
-        (&["--port", "0"], &["--port"]),
+        (&["--mqtt-port", "0"], &["--mqtt-port"]),
     ] {
         let refused = image(folder.path(), args).expect(2, words);
         let said = format!("{}{}", refused.stdout, refused.stderr);
