@@ -3,9 +3,8 @@
 //! [`Behaviour::Aws`] is section B of the reference. [`Behaviour::Mqtt`] is the standard's letter, so that public
 //! MQTT suites can judge the engine. [`Rules::of`] is the one table of their differences; the rest of the
 //! broker reads the table and never asks which behaviour it is.
-//!
-//! Not yet different: QoS 2 (`B-2`), subscription identifiers (`B-36`) and
-//! retained messages for wildcard filters (`B-37`) are refused or left out in both.
+
+use thingwire_mqtt::QoS;
 
 /// How the broker behaves where AWS IoT Core and the MQTT standard part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,6 +19,25 @@ pub enum Behaviour {
 /// One column of the table.
 #[derive(Clone, Copy, Debug)]
 pub struct Rules {
+    /// `B-2`, `B-3`, `B-4`: the highest QoS.
+    pub qos_max: QoS,
+    /// `B-5`, `B-6`: whether what was in flight is sent again with its packet identifier and DUP, and not as new.
+    pub redelivers: bool,
+    /// `B-24`: whether [`Config::session_expiry`](crate::Config) bounds sessions; otherwise they last as long as asked, and
+    /// those of MQTT 3.1.1 for ever.
+    pub bounds_sessions: bool,
+    /// `B-35`, `B-44`: whether topics that begin with `$` are an allow-list; otherwise they are topics like others.
+    pub reserves_topics: bool,
+    /// `B-36`: whether subscriptions may have identifiers.
+    pub subscription_identifiers: bool,
+    /// `B-37`: whether filters with wildcards get retained messages.
+    pub retained_for_wildcards: bool,
+    /// `B-38`: whether No Local and Retain As Published are obeyed.
+    pub subscription_options: bool,
+    /// `B-39`: whether UNSUBACK says that there was no subscription.
+    pub tells_no_subscription: bool,
+    /// `B-60`: whether a Will waits as long as it says.
+    pub will_delay: bool,
     /// `B-10`: whether `sport/#` also matches `sport`.
     pub hash_matches_parent: bool,
     /// `B-11`: bytes of a client id.
@@ -61,6 +79,15 @@ impl Rules {
         const NONE: usize = usize::MAX;
         match behaviour {
             Behaviour::Aws => Self {
+                qos_max: QoS::AtLeastOnce,
+                redelivers: false,
+                bounds_sessions: true,
+                reserves_topics: true,
+                subscription_identifiers: false,
+                retained_for_wildcards: false,
+                subscription_options: false,
+                tells_no_subscription: false,
+                will_delay: false,
                 hash_matches_parent: false,
                 client_id_len: 128,
                 keep_alive: Some((30, 1200)),
@@ -79,6 +106,15 @@ impl Rules {
                 message_expiry_max: Some(604_800),
             },
             Behaviour::Mqtt => Self {
+                qos_max: QoS::ExactlyOnce,
+                redelivers: true,
+                bounds_sessions: false,
+                reserves_topics: false,
+                subscription_identifiers: true,
+                retained_for_wildcards: true,
+                subscription_options: true,
+                tells_no_subscription: true,
+                will_delay: true,
                 hash_matches_parent: true,
                 client_id_len: NONE,
                 keep_alive: None,

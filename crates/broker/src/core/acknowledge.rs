@@ -7,7 +7,8 @@
 use std::sync::Arc;
 
 use thingwire_mqtt::{
-    Ack as AckPacket, ConnAck, Packet, PacketId, Properties, Property, ReasonCode, SubAck, Version,
+    Ack as AckPacket, ConnAck, Packet, PacketId, Properties, Property, QoS, ReasonCode, SubAck,
+    Version,
 };
 
 use super::Core;
@@ -22,8 +23,12 @@ pub(crate) enum Ack {
     Connect,
     /// PUBACK with success.
     Publish(PacketId),
-    /// PUBACK of MQTT 5 that refuses (`B-51`), with the reason if the client wants it.
-    Refuse(PacketId, ReasonCode, Option<String>),
+    /// PUBACK or PUBREC of MQTT 5 that refuses (`B-51`), with the reason if the client wants it.
+    Refuse(QoS, PacketId, ReasonCode, Option<String>),
+    /// PUBREC with success.
+    Received(PacketId),
+    /// PUBCOMP, with MQTT 5's code.
+    Complete(PacketId, ReasonCode),
     /// SUBACK; `added` are the filters that are not on disk yet.
     Subscribe {
         packet_id: PacketId,
@@ -37,7 +42,10 @@ pub(crate) enum Ack {
 
 impl Ack {
     const fn is_publish(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Refuse(..))
+        matches!(
+            self,
+            Self::Publish(_) | Self::Received(_) | Self::Refuse(..)
+        )
     }
 }
 
@@ -128,7 +136,18 @@ impl Core {
                 let ack = success(packet_id);
                 connection.stage(version, &Packet::PubAck(ack));
             }
-            Ack::Refuse(packet_id, reason_code, reason) => {
+            Ack::Received(packet_id) => {
+                let ack = success(packet_id);
+                connection.stage(version, &Packet::PubRec(ack));
+            }
+            Ack::Complete(packet_id, reason_code) => {
+                let ack = AckPacket {
+                    reason_code,
+                    ..success(packet_id)
+                };
+                connection.stage(version, &Packet::PubComp(ack));
+            }
+            Ack::Refuse(qos, packet_id, reason_code, reason) => {
                 let list = reason.as_deref().map(Property::ReasonString);
                 let properties = Properties::List(list.as_slice());
                 let ack = AckPacket {
@@ -136,7 +155,12 @@ impl Core {
                     reason_code,
                     properties,
                 };
-                connection.stage(version, &Packet::PubAck(ack));
+                let packet = if qos == QoS::ExactlyOnce {
+                    Packet::PubRec(ack)
+                } else {
+                    Packet::PubAck(ack)
+                };
+                connection.stage(version, &packet);
             }
             Ack::Subscribe {
                 packet_id,
@@ -182,13 +206,23 @@ impl Core {
         let version = connected.version;
         let session = connected.session;
         let unspecified = ReasonCode::UNSPECIFIED_ERROR;
+        let failed = match &ack {
+            Ack::Received(packet_id) => Some(*packet_id),
+            _ => None,
+        };
         let answer = match (ack, version) {
             (Ack::Connect, _) => {
                 self.fail_connect(now, key, session, version);
                 return;
             }
             (Ack::Publish(packet_id), Version::V5) => {
-                Ack::Refuse(packet_id, unspecified, Some(STORE_FAILED.into()))
+                let reason = Some(STORE_FAILED.into());
+                Ack::Refuse(QoS::AtLeastOnce, packet_id, unspecified, reason)
+            }
+            (Ack::Received(packet_id), Version::V5) => {
+                self.forget_received(session, packet_id);
+                let reason = Some(STORE_FAILED.into());
+                Ack::Refuse(QoS::ExactlyOnce, packet_id, unspecified, reason)
             }
             (
                 Ack::Subscribe {
@@ -214,9 +248,12 @@ impl Core {
                 packet_id,
                 codes: vec![unspecified.0; codes.len()],
             },
-            (refusal @ Ack::Refuse(..), _) => refusal,
+            (refusal @ (Ack::Refuse(..) | Ack::Complete(..)), _) => refusal,
             // MQTT 3.1.1 has no way to say it: closing without the answer is the only honest one.
-            (Ack::Publish(_) | Ack::Unsubscribe { .. }, Version::V311) => {
+            (Ack::Publish(_) | Ack::Received(_) | Ack::Unsubscribe { .. }, Version::V311) => {
+                if let Some(packet_id) = failed {
+                    self.forget_received(session, packet_id);
+                }
                 self.end_connection(
                     now,
                     key,

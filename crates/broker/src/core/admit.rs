@@ -3,9 +3,7 @@
 
 use std::sync::Arc;
 
-use thingwire_mqtt::{
-    ConnAck, Connect, Packet, Properties, Property, QoS, ReasonCode, Version, topic,
-};
+use thingwire_mqtt::{ConnAck, Connect, Packet, Properties, Property, ReasonCode, Version, topic};
 
 use super::Core;
 use super::connection::denial;
@@ -119,7 +117,7 @@ impl Core {
         let Some(will) = &connect.will else {
             return Ok(());
         };
-        if will.qos == QoS::ExactlyOnce {
+        if will.qos > rules.qos_max {
             let detail = "B-3: a Will with QoS 2";
             return Err(Refusal::new(None, ReasonCode::QOS_NOT_SUPPORTED, detail));
         }

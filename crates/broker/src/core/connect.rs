@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use thingwire_mqtt::{ConnAck, Connect, Packet, Properties, Property, ReasonCode, Version};
+use thingwire_mqtt::{ConnAck, Connect, Packet, Properties, Property, QoS, ReasonCode, Version};
 
 use super::Core;
 use super::acknowledge::Ack;
@@ -112,11 +112,17 @@ impl Core {
     fn session_expiry(&self, connect: &Connect<'_>, wishes: &Wishes) -> u32 {
         match connect.version {
             Version::V311 if connect.clean_start => 0,
-            Version::V311 => self.config.session_expiry,
-            Version::V5 => wishes
-                .session_expiry
-                .unwrap_or(0)
-                .min(self.config.session_expiry),
+            Version::V311 => self.bounded_expiry(u32::MAX),
+            Version::V5 => self.bounded_expiry(wishes.session_expiry.unwrap_or(0)),
+        }
+    }
+
+    /// `B-24`: the account's maximum. In behaviour `mqtt` there is none, and `u32::MAX` never comes.
+    pub(super) fn bounded_expiry(&self, asked: u32) -> u32 {
+        if self.rules.bounds_sessions {
+            asked.min(self.config.session_expiry)
+        } else {
+            asked
         }
     }
 
@@ -174,6 +180,8 @@ impl Core {
         self.set_expiry(session, expiry);
         if let Some(session) = self.sessions.get_mut(session) {
             session.connection = Some(key);
+            // Its client is back (`B-60`).
+            session.will = None;
         }
         self.share_presence(session, true);
         // What ended may still be on disk, from this CONNECT or from an earlier one.
@@ -290,14 +298,16 @@ impl Core {
         if wishes.session_expiry.is_some_and(|asked| asked != expiry) {
             list.push(Property::SessionExpiryInterval(expiry));
         }
+        list.push(Property::ReceiveMaximum(IN_FLIGHT_MAXIMUM));
+        if self.rules.qos_max < QoS::ExactlyOnce {
+            list.push(Property::MaximumQoS(self.rules.qos_max.bits()));
+        }
         list.extend([
-            Property::ReceiveMaximum(IN_FLIGHT_MAXIMUM),
-            Property::MaximumQoS(1),
             Property::RetainAvailable(true),
             Property::MaximumPacketSize(u32::try_from(self.rules.packet_len).unwrap_or(u32::MAX)),
             Property::TopicAliasMaximum(TOPIC_ALIAS_MAXIMUM),
             Property::WildcardSubscriptionAvailable(true),
-            Property::SubscriptionIdentifierAvailable(false),
+            Property::SubscriptionIdentifierAvailable(self.rules.subscription_identifiers),
             Property::SharedSubscriptionAvailable(true),
             Property::ServerKeepAlive(server_keep_alive),
         ]);

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingwire_mqtt::{Packet, Version};
+use thingwire_mqtt::{Packet, Property, Version};
 
 use super::acknowledge::Waiting;
 use super::frame::encode_onto;
@@ -33,6 +33,8 @@ pub(crate) struct Connection {
 pub(crate) struct Will {
     pub(crate) message: Message,
     pub(crate) retain: bool,
+    /// Will Delay Interval in seconds.
+    pub(crate) delay: u32,
 }
 
 impl Will {
@@ -47,6 +49,13 @@ impl Will {
                 expires: None,
             },
             retain: will.retain,
+            delay: will
+                .properties
+                .find(|property| match property {
+                    Property::WillDelayInterval(seconds) => Some(seconds),
+                    _ => None,
+                })
+                .unwrap_or(0),
         }
     }
 }

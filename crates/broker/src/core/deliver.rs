@@ -13,9 +13,10 @@ use super::connection::{Connected, Connection, denial};
 use super::durable::Change;
 use super::frame::Shape;
 use super::message::{Message, Publication};
-use super::session::{Queued, Session};
+use super::qos2::release;
+use super::session::{Queued, Sending, Session};
 use super::slab::Key;
-use super::topics::{Match, TopicRef};
+use super::topics::{Extra, Match, Matches, TopicRef};
 use crate::{Action, Event, Now};
 
 impl Core {
@@ -31,14 +32,17 @@ impl Core {
         let mut durable = retain && self.retain(publication, topic);
         let mut matches = self.topics.take_matches(topic, &self.routes);
         let has_groups = !self.shared.is_empty();
-        if !matches.is_empty() || has_groups {
+        if !matches.list.is_empty() || has_groups {
             self.forms.clear();
             let mut kept = None;
             if has_groups {
                 durable |= self.dispatch_shared(now, publication, topic, &mut kept);
             }
-            for found in &mut matches {
-                durable |= self.offer(now, publication, topic, found, &mut kept);
+            let Matches { list, extras } = &mut matches;
+            for found in list {
+                let extra = found.extra.checked_sub(1);
+                let extra = extra.and_then(|at| extras.get(at as usize));
+                durable |= self.offer(now, publication, topic, found, extra, &mut kept);
             }
             self.topics.give_back(topic, matches);
         }
@@ -51,16 +55,25 @@ impl Core {
         publication: &Publication<'_>,
         topic: TopicRef,
         found: &mut Match,
+        extra: Option<&Extra>,
         kept: &mut Option<Arc<Message>>,
     ) -> bool {
+        if extra.is_some_and(|extra| extra.no_local) && publication.from == found.session {
+            return false;
+        }
+        let wait = Wait {
+            session: found.session,
+            qos: publication.qos.min(found.qos),
+            retained: publication.retain && extra.is_some_and(|extra| extra.retain_as_published),
+            ids: extra.map(|extra| &extra.ids).filter(|ids| !ids.is_empty()),
+        };
         let Some(session) = self.sessions.get_mut(found.session) else {
             return false;
         };
         let qos = publication.qos.min(found.qos);
         let Some(key) = session.connection else {
             // QoS 0 is not stored (`B-27`).
-            return qos != QoS::AtMostOnce
-                && self.queue(now, publication, topic, found.session, qos, kept);
+            return qos != QoS::AtMostOnce && self.queue(now, publication, topic, wait, kept);
         };
         let Some(connection) = self.connections.get_mut(key) else {
             return false;
@@ -82,12 +95,12 @@ impl Core {
         if qos != QoS::AtMostOnce
             && (!session.queue.is_empty() || session.in_flight.len() >= receive_maximum)
         {
-            return self.queue(now, publication, topic, found.session, qos, kept);
+            return self.queue(now, publication, topic, wait, kept);
         }
         if !connection.has_room(self.config.memory.outbox_bytes) {
             if qos != QoS::AtMostOnce {
                 self.wakers.extend(connection.outbox.ask_to_tell_drained());
-                return self.queue(now, publication, topic, found.session, qos, kept);
+                return self.queue(now, publication, topic, wait, kept);
             }
             if note_slow(connection) {
                 self.wakers.extend(connection.outbox.ask_to_tell_drained());
@@ -100,13 +113,27 @@ impl Core {
         {
             if qos != QoS::AtMostOnce {
                 self.pump_later(key, at);
-                return self.queue(now, publication, topic, found.session, qos, kept);
+                return self.queue(now, publication, topic, wait, kept);
             }
             // `B-45`: the excess is discarded.
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
             return false;
         }
-        let Some(form) = self.forms.form(publication, version, qos, now.unix) else {
+        let form = if extra.is_none() {
+            self.forms.form(publication, version, qos, now.unix)
+        } else {
+            let shape = Shape {
+                version,
+                qos,
+                retain: wait.retained,
+                dup: false,
+                ids: wait.ids.map_or(&[], |ids| ids),
+            };
+            self.single
+                .encode(publication, shape, now.unix)
+                .map(|()| &self.single)
+        };
+        let Some(form) = form else {
             return false;
         };
         if form.len() > maximum {
@@ -134,7 +161,13 @@ impl Core {
                     sequence,
                 });
             }
-            session.send(sequence, message, false)
+            session.send(Sending {
+                sequence,
+                message,
+                qos,
+                retained: wait.retained,
+                ids: wait.ids.cloned(),
+            })
         });
         form.append_to(&mut connection.staged, packet_id);
         if !connection.touched {
@@ -153,23 +186,16 @@ impl Core {
         now: Now,
         publication: &Publication<'_>,
         topic: TopicRef,
-        session: Key,
-        qos: QoS,
+        wait: Wait<'_>,
         kept: &mut Option<Arc<Message>>,
     ) -> bool {
         let message = Self::shared_message(kept, publication, self.topics.name(topic));
-        self.enqueue(now, session, message, qos, false)
+        self.enqueue(now, message, wait)
     }
 
     /// Adds a message to a session's queue; drops it when the queue is full. Answers whether the store must know.
-    pub(super) fn enqueue(
-        &mut self,
-        now: Now,
-        key: Key,
-        message: Arc<Message>,
-        qos: QoS,
-        retained: bool,
-    ) -> bool {
+    pub(super) fn enqueue(&mut self, now: Now, message: Arc<Message>, wait: Wait<'_>) -> bool {
+        let key = wait.session;
         let Some(session) = self.sessions.get_mut(key) else {
             return false;
         };
@@ -186,8 +212,10 @@ impl Core {
         let queued = Queued {
             sequence,
             message,
-            qos,
-            retained,
+            qos: wait.qos,
+            retained: wait.retained,
+            ids: wait.ids.cloned(),
+            resume: None,
         };
         let mut outcome = session.enqueue(queued.clone(), &self.config.memory);
         if outcome.is_err() {
@@ -264,10 +292,12 @@ impl Core {
                 version: connected.version,
                 qos: queued.qos,
                 retain: queued.retained,
+                dup: queued.resume.is_some(),
+                ids: queued.ids.as_deref().unwrap_or_default(),
             };
             let publication = queued.message.publication();
             let fits = may_receive.is_ok()
-                && !queued.message.is_expired(now.unix)
+                && (queued.resume.is_some() || !queued.message.is_expired(now.unix))
                 && self.single.encode(&publication, shape, now.unix).is_some()
                 && self.single.len() <= connected.maximum_packet_size;
             if !fits {
@@ -283,10 +313,26 @@ impl Core {
                 forget(&mut self.journal, session, session_key, queued.sequence);
                 continue;
             }
-            let message = session.is_persistent().then(|| Arc::clone(&queued.message));
-            let packet_id = session.send(queued.sequence, message, queued.retained);
-            self.single
-                .append_to(&mut connection.staged, Some(packet_id));
+            let version = shape.version;
+            let sending = Sending {
+                sequence: queued.sequence,
+                message: session.is_persistent().then_some(queued.message),
+                qos: queued.qos,
+                retained: queued.retained,
+                ids: queued.ids,
+            };
+            let released = queued.resume.as_ref().is_some_and(|resume| resume.released);
+            let packet_id = match queued.resume {
+                Some(resume) => session.send_again(sending, *resume),
+                None => session.send(sending),
+            };
+            if released {
+                // The client has it; only PUBREL is missing.
+                connection.stage(version, &release(packet_id, ReasonCode::SUCCESS));
+            } else {
+                self.single
+                    .append_to(&mut connection.staged, Some(packet_id));
+            }
             self.statistics.delivered = self.statistics.delivered.saturating_add(1);
             let count = &mut self.statistics.delivered_at_least_once;
             *count = count.saturating_add(1);
@@ -295,7 +341,7 @@ impl Core {
                 self.touched.push(key);
             }
             if self.meter.is_some() {
-                self.note_sent(now, shape.version, session_key);
+                self.note_sent(now, version, session_key);
             }
         }
     }
@@ -343,10 +389,17 @@ impl Core {
         session_key: Key,
         message: &Arc<Message>,
         granted: QoS,
+        ids: Option<&Arc<[u32]>>,
     ) {
         let qos = message.qos.min(granted);
         if qos != QoS::AtMostOnce {
-            self.enqueue(now, session_key, Arc::clone(message), qos, true);
+            let wait = Wait {
+                session: session_key,
+                qos,
+                retained: true,
+                ids,
+            };
+            self.enqueue(now, Arc::clone(message), wait);
             self.pump(now, session_key);
             return;
         }
@@ -379,6 +432,8 @@ impl Core {
             version: connected.version,
             qos,
             retain: true,
+            dup: false,
+            ids: ids.map_or(&[], |ids| ids),
         };
         let fits = self
             .single
@@ -394,6 +449,15 @@ impl Core {
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
         }
     }
+}
+
+/// A message that waits in a session, and how it will be presented.
+#[derive(Clone, Copy)]
+pub(super) struct Wait<'a> {
+    pub(super) session: Key,
+    pub(super) qos: QoS,
+    pub(super) retained: bool,
+    pub(super) ids: Option<&'a Arc<[u32]>>,
 }
 
 /// Asks whether one subscriber may receive from a topic, and keeps the answer in the match until its policy changes.

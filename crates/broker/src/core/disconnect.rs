@@ -130,7 +130,7 @@ impl Core {
                 return;
             }
             if before != 0 {
-                self.set_expiry(session, seconds.min(self.config.session_expiry));
+                self.set_expiry(session, self.bounded_expiry(seconds));
             }
         }
         let code = disconnect.reason_code;
@@ -167,6 +167,32 @@ impl Core {
         let ending = Ending::new(DisconnectReason::MqttKeepAliveTimeout, &detail)
             .with_code(ReasonCode::KEEP_ALIVE_TIMEOUT);
         self.end_connection(now, key, &ending);
+    }
+
+    /// The Will of a connection that ended badly: now, or after its delay (`B-60`).
+    fn part_with_will(&mut self, now: Now, session: Key, will: Box<super::connection::Will>) {
+        let delay = if self.rules.will_delay { will.delay } else { 0 };
+        let due = now.monotonic.plus_seconds(delay.into());
+        match self.sessions.get_mut(session) {
+            Some(waiting) if delay > 0 && waiting.is_persistent() => {
+                waiting.will = Some((will, due));
+                self.timers.set(due, Timer::WillDelay(session));
+            }
+            _ => self.release_will(now, will),
+        }
+    }
+
+    /// Sends a Will whose delay is over and whose client did not come back.
+    pub(super) fn check_will_delay(&mut self, now: Now, key: Key) {
+        if let Some(session) = self.sessions.get_mut(key)
+            && session
+                .will
+                .as_ref()
+                .is_some_and(|(_, due)| *due <= now.monotonic)
+            && let Some((will, _)) = session.will.take()
+        {
+            self.release_will(now, will);
+        }
     }
 
     /// `B-24`: ends a session whose time has come, or looks again when it could have.
@@ -237,7 +263,7 @@ impl Core {
         if ending.will
             && let Some(will) = connected.will.take()
         {
-            self.release_will(now, will);
+            self.part_with_will(now, connected.session, will);
         }
         let key = connected.session;
         let Some(session) = self.sessions.get_mut(key) else {
@@ -247,13 +273,13 @@ impl Core {
             self.end_session(key);
             return;
         }
-        for share in session.take_shares_in_flight() {
-            self.give_back_share(share);
+        for (share, released) in session.take_shares_in_flight() {
+            self.give_back_share(share, released);
         }
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        session.detach(now.unix);
+        session.detach(now.unix, self.rules.redelivers);
         self.share_presence(key, false);
         let Some(session) = self.sessions.get(key) else {
             return;
@@ -274,6 +300,10 @@ impl Core {
         };
         if !session.shares.is_empty() {
             self.leave_groups(key, &mut session);
+        }
+        if let Some((will, _)) = session.will.take() {
+            // [MQTT-3.1.2-8]: it waits no longer than the session lives.
+            self.wills.push_back(will);
         }
         if self.by_client.get(&session.client_id) == Some(&key) {
             self.by_client.remove(&session.client_id);

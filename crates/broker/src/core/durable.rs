@@ -303,7 +303,7 @@ impl Core {
                     .get(*session)
                     .filter(|session| session.is_persistent())
                     .and_then(|session| session.subscriptions.get(filter));
-                let value = value.map(|one| record::encode_subscription(one.qos));
+                let value = value.map(|one| record::encode_subscription(one.qos, one.options));
                 Row {
                     table: record::SUBSCRIPTIONS,
                     key,

@@ -1,11 +1,11 @@
 //! A PUBLISH encoded once and given to many.
 //!
-//! The bytes for two receivers differ at most in the packet identifier, so each of the four forms
+//! The bytes for two receivers differ at most in the packet identifier, so each of the six forms
 //! (version × QoS) is encoded at the first receiver that needs it and copied for the others. Of large
 //! messages only the head is copied and the rest is shared.
 
 use bytes::Bytes;
-use thingwire_mqtt::{FrameHeader, Packet, PacketId, Properties, Publish, QoS, Version};
+use thingwire_mqtt::{FrameHeader, Packet, PacketId, Properties, Property, Publish, QoS, Version};
 
 use super::message::{Publication, forwarded};
 use super::outbox::Pending;
@@ -37,10 +37,13 @@ pub(crate) struct Form {
 
 /// How a message is presented to one receiver.
 #[derive(Clone, Copy)]
-pub(crate) struct Shape {
+pub(crate) struct Shape<'a> {
     pub(crate) version: Version,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    pub(crate) dup: bool,
+    /// Subscription identifiers (`B-36`).
+    pub(crate) ids: &'a [u32],
 }
 
 impl Form {
@@ -48,17 +51,25 @@ impl Form {
     pub(crate) fn encode(
         &mut self,
         publication: &Publication<'_>,
-        shape: Shape,
+        shape: Shape<'_>,
         unix: Millis,
     ) -> Option<()> {
         self.head.clear();
         self.tail = None;
-        let list = match shape.version {
+        let mut list = match shape.version {
             Version::V311 => Vec::new(),
             Version::V5 => forwarded(publication, unix),
         };
+        if shape.version == Version::V5 {
+            list.extend(
+                shape
+                    .ids
+                    .iter()
+                    .map(|id| Property::SubscriptionIdentifier(*id)),
+            );
+        }
         let packet = Packet::Publish(Publish {
-            dup: false,
+            dup: shape.dup,
             qos: shape.qos,
             retain: shape.retain,
             topic: publication.topic,
@@ -112,9 +123,9 @@ impl Form {
     }
 }
 
-/// The four forms of a live publication; RETAIN is 0 in all of them (`B-63`).
+/// The six forms of a live publication; RETAIN is 0 in all of them (`B-63`).
 #[derive(Default)]
-pub(crate) struct Forms([Form; 4]);
+pub(crate) struct Forms([Form; 6]);
 
 impl Forms {
     /// Forgets the last publication, keeps the memory.
@@ -131,18 +142,22 @@ impl Forms {
         qos: QoS,
         unix: Millis,
     ) -> Option<&Form> {
-        let [a, b, c, d] = &mut self.0;
+        let [a, b, c, d, e, f] = &mut self.0;
         let form = match (version, qos) {
             (Version::V311, QoS::AtMostOnce) => a,
-            (Version::V311, _) => b,
+            (Version::V311, QoS::AtLeastOnce) => b,
             (Version::V5, QoS::AtMostOnce) => c,
-            (Version::V5, _) => d,
+            (Version::V5, QoS::AtLeastOnce) => d,
+            (Version::V311, QoS::ExactlyOnce) => e,
+            (Version::V5, QoS::ExactlyOnce) => f,
         };
         if matches!(form.state, State::Empty) {
             let shape = Shape {
                 version,
                 qos,
                 retain: false,
+                dup: false,
+                ids: &[],
             };
             form.state = match form.encode(publication, shape, unix) {
                 Some(()) => State::Ready,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use thingwire_mqtt::{Properties, Property, QoS};
 
+use super::slab::Key;
 use crate::Millis;
 
 /// A message that passes through, borrowed from the read buffer or from a [`Message`].
@@ -17,6 +18,9 @@ pub(crate) struct Publication<'a> {
     pub(crate) properties: Properties<'a>,
     /// When it must no longer be delivered (wall clock).
     pub(crate) expires: Option<Millis>,
+    /// Its RETAIN flag; [`Key::NOWHERE`] as publisher is nobody's session.
+    pub(crate) retain: bool,
+    pub(crate) from: Key,
 }
 
 /// A message that waits: in a session, as retained message, or as Will.
@@ -39,6 +43,8 @@ impl Message {
             qos: self.qos,
             properties: Properties::Wire(&self.properties),
             expires: self.expires,
+            retain: false,
+            from: Key::NOWHERE,
         }
     }
 

@@ -21,6 +21,7 @@ mod message;
 mod meter;
 mod outbox;
 mod publish;
+mod qos2;
 mod record;
 mod restore;
 mod retained;
@@ -234,6 +235,9 @@ impl Core {
                     "B-16: a second CONNECT",
                 );
             }
+            Packet::PubRec(ack) if self.has_qos_2() => self.pubrec(now, key, ack),
+            Packet::PubRel(ack) if self.has_qos_2() => self.pubrel(key, ack.packet_id),
+            Packet::PubComp(ack) if self.has_qos_2() => self.puback(now, key, ack.packet_id),
             Packet::PubRec(_) | Packet::PubRel(_) | Packet::PubComp(_) => self.violate(
                 now,
                 key,
@@ -293,6 +297,8 @@ impl Core {
             qos: qos.min(QoS::AtLeastOnce),
             properties: thingwire_mqtt::Properties::EMPTY,
             expires: None,
+            retain,
+            from: Key::NOWHERE,
         };
         // Most events have no subscriber, and their topics would push out those that are used.
         if !retain && self.topics.find(topic).is_none() && !self.is_wanted(topic) {
@@ -326,6 +332,7 @@ impl Core {
                 Timer::KeepAlive(key) => self.check_silence(now, key),
                 Timer::SessionExpiry(key) => self.check_expiry(now, key),
                 Timer::Store => self.handle_store_timer(),
+                Timer::WillDelay(key) => self.check_will_delay(now, key),
                 Timer::Throttle(key) => self.end_throttle(now, key),
                 Timer::Pump(key) => self.handle_pump_timer(now, key),
                 Timer::Retry => self.handle_retry_timer(now),
@@ -343,7 +350,7 @@ impl Core {
                 Timer::KeepAlive(key) | Timer::Throttle(key) | Timer::Pump(key) => {
                     connections.get(key).is_some()
                 }
-                Timer::SessionExpiry(key) => sessions.get(key).is_some(),
+                Timer::SessionExpiry(key) | Timer::WillDelay(key) => sessions.get(key).is_some(),
                 Timer::Store | Timer::Retry => true,
             });
         }

@@ -33,7 +33,7 @@ impl Core {
             let count = &mut self.statistics.received_at_least_once;
             *count = count.saturating_add(1);
         }
-        if publish.qos == QoS::ExactlyOnce {
+        if publish.qos > self.rules.qos_max {
             self.violate(
                 now,
                 key,
@@ -48,16 +48,29 @@ impl Core {
         let Some(connected) = connection.connected.as_deref_mut() else {
             return;
         };
-        if publish.qos == QoS::AtLeastOnce
-            && connected.unacknowledged_publishes >= IN_FLIGHT_MAXIMUM.into()
+        let session = connected.session;
+        let mut unacknowledged = connected.unacknowledged_publishes;
+        if publish.qos == QoS::ExactlyOnce
+            && let (Some(packet_id), Some(session)) =
+                (publish.packet_id, self.sessions.get(session))
         {
+            if session.received.contains(&packet_id.get()) {
+                // [MQTT-4.3.3-10]: it is here already.
+                self.acknowledge(key, Ack::Received(packet_id), false);
+                return;
+            }
+            unacknowledged = unacknowledged.saturating_add(session.received.len());
+        }
+        if publish.qos != QoS::AtMostOnce && unacknowledged >= IN_FLIGHT_MAXIMUM.into() {
             if connected.version == Version::V5 {
                 let detail = "B-47: more than 100 unacknowledged PUBLISH";
                 self.violate(now, key, ReasonCode::RECEIVE_MAXIMUM_EXCEEDED, detail);
                 return;
             }
             // MQTT 3.1.1 is not told; no more is read until a PUBACK leaves.
-            connection.outbox.pause();
+            if publish.qos == QoS::AtLeastOnce {
+                connection.outbox.pause();
+            }
         }
         let alias = match resolve_alias(connected, publish) {
             Ok(topic) => topic,
@@ -102,9 +115,19 @@ impl Core {
                 Version::V311 => None,
                 Version::V5 => expiry(publish.properties, now.unix, self.rules.message_expiry_max),
             },
+            retain: publish.retain,
+            from: session,
         };
         let durable = self.dispatch(now, &publication, topic_ref, publish.retain);
-        if let Some(packet_id) = publish.packet_id {
+        let Some(packet_id) = publish.packet_id else {
+            return;
+        };
+        if publish.qos == QoS::ExactlyOnce {
+            if let Some(session) = self.sessions.get_mut(session) {
+                session.received.insert(packet_id.get());
+            }
+            self.acknowledge(key, Ack::Received(packet_id), durable);
+        } else {
             self.acknowledge(key, Ack::Publish(packet_id), durable);
         }
     }
@@ -128,7 +151,13 @@ impl Core {
             .and_then(|connection| connection.connected.as_deref())
             .map(|connected| connected.version);
         if let (Some(Version::V5), Some(packet_id)) = (version, publish.packet_id) {
-            self.refuse_with_puback(key, packet_id, ReasonCode::QUOTA_EXCEEDED, detail);
+            self.refuse_with_puback(
+                key,
+                publish.qos,
+                packet_id,
+                ReasonCode::QUOTA_EXCEEDED,
+                detail,
+            );
         }
         true
     }
@@ -261,7 +290,7 @@ impl Core {
         };
         match (connected.version, publish.packet_id) {
             (Version::V5, Some(packet_id)) => {
-                self.refuse_with_puback(key, packet_id, code, detail);
+                self.refuse_with_puback(key, publish.qos, packet_id, code, detail);
             }
             // `B-53`: nothing can be told about QoS 0; the denial stands in the log.
             (Version::V5, None) if is_denied => {}
@@ -282,6 +311,7 @@ impl Core {
     fn refuse_with_puback(
         &mut self,
         key: Key,
+        qos: QoS,
         packet_id: PacketId,
         code: ReasonCode,
         detail: String,
@@ -294,7 +324,7 @@ impl Core {
             return;
         };
         let reason = self.fitting_reason(connected, detail, 8);
-        self.acknowledge(key, Ack::Refuse(packet_id, code, reason), false);
+        self.acknowledge(key, Ack::Refuse(qos, packet_id, code, reason), false);
     }
 
     /// The reason string, if the client wants one and its packets may be long enough for it
@@ -319,7 +349,7 @@ impl Core {
 
     /// `B-44`, `B-64`: why this `$` topic cannot be published to.
     pub(super) fn reserved_publish(&self, topic: &str, retain: bool) -> Option<String> {
-        if !topic.starts_with('$') {
+        if !topic.starts_with('$') || !self.rules.reserves_topics {
             return None;
         }
         if !(self.config.reserved.publish)(topic) {

@@ -3,7 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | [`SESSIONS`] | session number | client id, version, expiry, end of its last connection |
-//! | [`SUBSCRIPTIONS`] | session number, filter | granted QoS |
+//! | [`SUBSCRIPTIONS`] | session number, filter | granted QoS; flags and identifier, if it has any |
 //! | [`QUEUED`] | session number, sequence number | QoS, retained, message |
 //! | [`RETAINED`] | topic | message |
 //! | [`SHARED`] | filter with `$share/`, a zero byte, number | message |
@@ -18,6 +18,7 @@ use thingwire_mqtt::{QoS, Version};
 use thingwire_store::Table;
 
 use super::message::Message;
+use super::routes::Options;
 use super::session::Session;
 use crate::Millis;
 
@@ -77,8 +78,14 @@ pub(super) fn encode_session(session: &Session) -> Vec<u8> {
     out
 }
 
-pub(super) fn encode_subscription(qos: QoS) -> Vec<u8> {
-    vec![FORMAT, qos.bits()]
+pub(super) fn encode_subscription(qos: QoS, options: Options) -> Vec<u8> {
+    let mut out = vec![FORMAT, qos.bits()];
+    if options != Options::default() {
+        let flags = u8::from(options.no_local) | (u8::from(options.retain_as_published) << 1);
+        out.push(flags);
+        out.extend_from_slice(&options.id.to_be_bytes());
+    }
+    out
 }
 
 pub(super) fn encode_queued(message: &Message, qos: QoS, retained: bool) -> Vec<u8> {
@@ -139,15 +146,22 @@ pub(super) fn decode_session(key: &[u8], value: &[u8]) -> Result<StoredSession, 
 pub(super) fn decode_subscription(
     key: &[u8],
     value: &[u8],
-) -> Result<(u64, Arc<str>, QoS), Damaged> {
+) -> Result<(u64, Arc<str>, QoS, Options), Damaged> {
     let mut key = Reader(key);
     let number = key.u64()?;
     let filter = key.text_to_end()?;
     let mut value = Reader(value);
     value.format()?;
     let qos = value.qos()?;
+    let mut options = Options::default();
+    if value.end().is_err() {
+        let flags = value.u8()?;
+        options.no_local = flags & 1 != 0;
+        options.retain_as_published = flags & 2 != 0;
+        options.id = value.u32()?;
+    }
     value.end()?;
-    Ok((number, filter.into(), qos))
+    Ok((number, filter.into(), qos, options))
 }
 
 /// A stored message of a session.

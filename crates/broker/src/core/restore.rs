@@ -66,6 +66,9 @@ impl Core {
             session.expiry = stored.expiry;
             session.disconnected = stored.disconnected.unwrap_or(now.unix);
             session.stored = true;
+            if self.rules.redelivers {
+                session.skip_packet_ids(now.unix.0 / 1000);
+            }
             let (number, ends) = (session.number, session.ends());
             let client_id = Arc::clone(&session.client_id);
             let session = self.sessions.insert(session);
@@ -81,7 +84,7 @@ impl Core {
                 .set(session_end(now, ends), Timer::SessionExpiry(session));
         }
         for (key, value) in &rows.subscriptions {
-            let (number, filter, qos) =
+            let (number, filter, qos, options) =
                 decode_subscription(key, value).map_err(damaged(SUBSCRIPTIONS))?;
             self.next_session = self.next_session.max(number.saturating_add(1));
             let session_key = numbers.get(&number).copied();
@@ -97,14 +100,18 @@ impl Core {
                 });
                 continue;
             };
-            let subscription = Subscription { qos, pending: None };
+            let subscription = Subscription {
+                qos,
+                options,
+                pending: None,
+            };
             session
                 .subscriptions
                 .insert(Arc::clone(&filter), subscription);
             if super::shared::inner(&filter).is_some() {
                 self.join_group(session_key, &filter, qos);
             } else {
-                self.routes.insert(&filter, session_key, qos);
+                self.routes.insert(&filter, session_key, qos, options);
             }
         }
         for (key, value) in &rows.shared {
@@ -137,6 +144,8 @@ impl Core {
                 message: Arc::new(stored.message),
                 qos: stored.qos,
                 retained: stored.retained,
+                ids: None,
+                resume: None,
             });
         }
         for (_, value) in &rows.retained {

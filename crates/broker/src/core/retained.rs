@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use thingwire_mqtt::topic::{ParentMatch, matches};
+
 use super::Core;
 use super::durable::Change;
 use super::message::{Message, Publication};
@@ -22,6 +24,17 @@ impl Retained {
 
     pub(crate) fn get(&self, topic: &str) -> Option<&Arc<Message>> {
         self.messages.get(topic)
+    }
+
+    /// The topics that a filter matches, sorted. Looks at every message, which only behaviour `mqtt` asks for.
+    pub(crate) fn matching(&self, filter: &str) -> Vec<Arc<str>> {
+        let topics = self.messages.keys();
+        let mut found: Vec<_> = topics
+            .filter(|topic| matches(filter, topic, ParentMatch::Included))
+            .cloned()
+            .collect();
+        found.sort_unstable();
+        found
     }
 
     pub(crate) fn insert(&mut self, message: Message) {

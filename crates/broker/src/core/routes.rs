@@ -15,6 +15,16 @@ use super::slab::Key;
 pub(crate) struct Subscriber {
     pub(crate) session: Key,
     pub(crate) qos: QoS,
+    pub(crate) options: Options,
+}
+
+/// What MQTT 5 lets a subscription ask for beyond its QoS (`B-36`, `B-38`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Options {
+    pub(crate) no_local: bool,
+    pub(crate) retain_as_published: bool,
+    /// 0: none.
+    pub(crate) id: u32,
 }
 
 #[derive(Default)]
@@ -45,6 +55,8 @@ pub(crate) struct Routes {
     free: Vec<u32>,
     hash_matches_parent: bool,
     len: usize,
+    /// Some subscription has, or had, options.
+    has_options: bool,
 }
 
 /// Whether a filter has a wildcard, and so lives in the tree.
@@ -61,6 +73,7 @@ impl Routes {
             free: Vec::new(),
             hash_matches_parent,
             len: 0,
+            has_options: false,
         }
     }
 
@@ -75,14 +88,19 @@ impl Routes {
     }
 
     /// Adds or replaces the subscription of a session. The filter must be valid.
-    pub(crate) fn insert(&mut self, filter: &Arc<str>, session: Key, qos: QoS) {
+    pub(crate) fn insert(&mut self, filter: &Arc<str>, session: Key, qos: QoS, options: Options) {
+        self.has_options |= options != Options::default();
         let list = if has_wildcard(filter) {
             self.place(filter)
         } else {
             Some(self.exact.entry(Arc::clone(filter)).or_default())
         };
         let Some(list) = list else { return };
-        let subscriber = Subscriber { session, qos };
+        let subscriber = Subscriber {
+            session,
+            qos,
+            options,
+        };
         match list.binary_search_by_key(&session, |other| other.session) {
             Ok(at) => list
                 .iter_mut()
@@ -117,6 +135,21 @@ impl Routes {
     /// Appends the subscribers of a topic to `found`, once each, with the highest QoS (`B-50`), in key order.
     pub(crate) fn collect(&self, topic: &str, found: &mut Vec<Subscriber>) {
         let start = found.len();
+        if self.collect_all(topic, found) > 1 {
+            let mut all = found.split_off(start);
+            all.sort_unstable_by_key(|one| (one.session, std::cmp::Reverse(one.qos)));
+            all.dedup_by_key(|one| one.session);
+            found.append(&mut all);
+        }
+    }
+
+    /// Whether [`collect`](Self::collect) would lose options.
+    pub(crate) const fn has_options(&self) -> bool {
+        self.has_options
+    }
+
+    /// Appends every matching subscription, in no order; answers from how many filters.
+    pub(crate) fn collect_all(&self, topic: &str, found: &mut Vec<Subscriber>) -> usize {
         let mut sources: usize = 0;
         let mut take = |list: &[Subscriber]| {
             if !list.is_empty() {
@@ -130,12 +163,7 @@ impl Routes {
         if self.nodes.first().is_some_and(|root| !root.is_empty()) {
             self.walk(topic, &mut take);
         }
-        if sources > 1 {
-            let mut all = found.split_off(start);
-            all.sort_unstable_by_key(|one| (one.session, std::cmp::Reverse(one.qos)));
-            all.dedup_by_key(|one| one.session);
-            found.append(&mut all);
-        }
+        sources
     }
 
     fn walk(&self, topic: &str, take: &mut impl FnMut(&[Subscriber])) {

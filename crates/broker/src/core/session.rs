@@ -4,12 +4,14 @@
 //! does any of it go to the store. QoS 1 messages are *in flight* from their PUBLISH to their PUBACK and *queued*
 //! before; both lists are in the order of their sequence numbers, which name them in the store.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use thingwire_mqtt::{PacketId, QoS, Version};
 
+use super::connection::Will;
 use super::message::Message;
+use super::routes::Options;
 use super::slab::Key;
 use crate::{Memory, Millis};
 
@@ -25,8 +27,21 @@ pub(crate) struct InFlight {
     /// Kept when the session is persistent: it may have to be sent again on another connection.
     pub(crate) message: Option<Arc<Message>>,
     retained: bool,
+    pub(crate) qos: QoS,
+    /// PUBREC came for it; what is missing is PUBCOMP.
+    pub(crate) released: bool,
+    /// Subscription identifiers it was sent with.
+    ids: Option<Arc<[u32]>>,
     /// It belongs to a group, which has the message.
     pub(crate) share: Option<Box<Share>>,
+}
+
+/// How a message was in flight on an earlier connection (`B-6` in behaviour `mqtt`).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Resume {
+    counter: u64,
+    packet_id: PacketId,
+    pub(crate) released: bool,
 }
 
 /// A message of a shared subscription: its group, and its number there.
@@ -45,12 +60,27 @@ pub(crate) struct Queued {
     pub(crate) qos: QoS,
     /// Sent because of a new subscription (`B-63`).
     pub(crate) retained: bool,
+    /// Subscription identifiers (`B-36`). They do not survive a crash.
+    pub(crate) ids: Option<Arc<[u32]>>,
+    /// It was in flight before and goes on as it was.
+    pub(crate) resume: Option<Box<Resume>>,
+}
+
+/// A message that is put in flight.
+pub(crate) struct Sending {
+    pub(crate) sequence: u64,
+    /// Kept when it may have to be sent again.
+    pub(crate) message: Option<Arc<Message>>,
+    pub(crate) qos: QoS,
+    pub(crate) retained: bool,
+    pub(crate) ids: Option<Arc<[u32]>>,
 }
 
 /// One subscription of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Subscription {
     pub(crate) qos: QoS,
+    pub(crate) options: Options,
     /// The batch that brings it to the disk, until it is there. While it is not, no SUBACK may promise it.
     pub(crate) pending: Option<u64>,
 }
@@ -77,6 +107,10 @@ pub(crate) struct Session {
     queued_bytes: usize,
     next_sequence: u64,
     next_counter: u64,
+    /// QoS 2 messages of the client that it has not released yet.
+    pub(crate) received: BTreeSet<u16>,
+    /// A Will that waits, and until when (monotonic clock, `B-60`).
+    pub(crate) will: Option<(Box<Will>, Millis)>,
     /// Its row is on disk.
     pub(crate) stored: bool,
     /// A drop was logged since the queue was last empty.
@@ -99,6 +133,8 @@ impl Session {
             queued_bytes: 0,
             next_sequence: 0,
             next_counter: 0,
+            received: BTreeSet::new(),
+            will: None,
             stored: false,
             overflowed: false,
         }
@@ -120,28 +156,54 @@ impl Session {
     }
 
     /// Puts a message in flight and answers its packet identifier, which no other message in flight has.
-    pub(crate) fn send(
-        &mut self,
-        sequence: u64,
-        message: Option<Arc<Message>>,
-        retained: bool,
-    ) -> PacketId {
-        let packet_id = self.take_packet_id();
+    pub(crate) fn send(&mut self, sending: Sending) -> PacketId {
+        let (counter, packet_id) = self.take_packet_id();
+        let resume = Resume {
+            counter,
+            packet_id,
+            released: false,
+        };
+        self.send_again(sending, resume)
+    }
+
+    /// The same with the packet identifier it had.
+    pub(crate) fn send_again(&mut self, sending: Sending, resume: Resume) -> PacketId {
         self.in_flight.push_back(InFlight {
-            counter: packet_id.0,
-            packet_id: packet_id.1,
-            sequence,
-            message,
-            retained,
+            counter: resume.counter,
+            packet_id: resume.packet_id,
+            sequence: sending.sequence,
+            message: sending.message,
+            retained: sending.retained,
+            qos: sending.qos,
+            released: resume.released,
+            ids: sending.ids,
             share: None,
         });
-        packet_id.1
+        resume.packet_id
+    }
+
+    /// The client has a QoS 2 message (PUBREC). Answers whether it was in flight.
+    pub(crate) fn release(&mut self, packet_id: PacketId) -> bool {
+        let mut in_flight = self.in_flight.iter_mut();
+        let sent = in_flight.find(|sent| sent.packet_id == packet_id);
+        sent.map(|sent| sent.released = true).is_some()
+    }
+
+    /// Begins packet identifiers at another place, because a client may still know those of before a crash.
+    pub(crate) const fn skip_packet_ids(&mut self, count: u64) {
+        self.next_counter = count % 65_535;
     }
 
     /// The same for a message of a group.
-    pub(crate) fn send_share(&mut self, share: Share) -> PacketId {
-        let sequence = self.new_sequence();
-        let packet_id = self.send(sequence, None, false);
+    pub(crate) fn send_share(&mut self, share: Share, qos: QoS) -> PacketId {
+        let packet_id = Sending {
+            sequence: self.new_sequence(),
+            message: None,
+            qos,
+            retained: false,
+            ids: None,
+        };
+        let packet_id = self.send(packet_id);
         if let Some(sent) = self.in_flight.back_mut() {
             sent.share = Some(Box::new(share));
         }
@@ -215,15 +277,15 @@ impl Session {
         adopted
     }
 
-    /// The messages of groups that are in flight; they are not any more.
-    pub(crate) fn take_shares_in_flight(&mut self) -> Vec<Share> {
+    /// The messages of groups that are in flight, and whether PUBREC came; they are not any more.
+    pub(crate) fn take_shares_in_flight(&mut self) -> Vec<(Share, bool)> {
         if self.shares.is_empty() {
             return Vec::new();
         }
         let mut taken = Vec::new();
         self.in_flight.retain(|sent| {
             if let Some(share) = &sent.share {
-                taken.push(**share);
+                taken.push((**share, sent.released));
             }
             sent.share.is_none()
         });
@@ -302,7 +364,7 @@ impl Session {
         {
             let sent = self.in_flight.get(at)?;
             let message = sent.message.as_deref()?;
-            return Some((message, QoS::AtLeastOnce, sent.retained));
+            return Some((message, sent.qos, sent.retained));
         }
         let at = self
             .queue
@@ -315,7 +377,8 @@ impl Session {
 
     /// The connection is gone: what was in flight waits again, before everything that waited already. It will be
     /// sent with another packet identifier (`B-6`). What belongs to groups was taken out before.
-    pub(crate) fn detach(&mut self, unix: Millis) {
+    /// `again`: it goes on with the packet identifier it has.
+    pub(crate) fn detach(&mut self, unix: Millis, again: bool) {
         self.connection = None;
         self.disconnected = unix;
         while let Some(sent) = self.in_flight.pop_back() {
@@ -324,8 +387,16 @@ impl Session {
                 self.queue.push_front(Queued {
                     sequence: sent.sequence,
                     message,
-                    qos: QoS::AtLeastOnce,
+                    qos: sent.qos,
                     retained: sent.retained,
+                    ids: sent.ids,
+                    resume: again.then(|| {
+                        Box::new(Resume {
+                            counter: sent.counter,
+                            packet_id: sent.packet_id,
+                            released: sent.released,
+                        })
+                    }),
                 });
             }
         }

@@ -15,7 +15,7 @@ use super::Core;
 use super::durable::Change;
 use super::frame::Shape;
 use super::message::{Message, Publication};
-use super::routes::{Routes, Subscriber};
+use super::routes::{Options, Routes, Subscriber};
 use super::session::Share;
 use super::slab::{Key, Slab};
 use super::topics::TopicRef;
@@ -243,7 +243,7 @@ impl Core {
         self.shared.by_filter.insert(Arc::clone(filter), key);
         self.shared
             .routes
-            .insert(&inner.into(), key, QoS::AtLeastOnce);
+            .insert(&inner.into(), key, QoS::AtLeastOnce, Options::default());
         self.topics.forget(inner);
         key
     }
@@ -284,8 +284,8 @@ impl Core {
 
     /// The same for a session that has ended: what was in flight to it goes to the others.
     pub(super) fn leave_groups(&mut self, session_key: Key, session: &mut super::session::Session) {
-        for share in session.take_shares_in_flight() {
-            self.give_back_share(share);
+        for (share, released) in session.take_shares_in_flight() {
+            self.give_back_share(share, released);
         }
         for key in std::mem::take(&mut session.shares) {
             self.remove_member(key, session_key, session.is_persistent());
@@ -366,7 +366,12 @@ impl Core {
     }
 
     /// A message that was in flight to a member that is gone waits for another.
-    pub(super) fn give_back_share(&mut self, share: Share) {
+    /// With QoS 2 it is that member's once it has said PUBREC `[MQTT-4.8.2-4]`.
+    pub(super) fn give_back_share(&mut self, share: Share, released: bool) {
+        if released {
+            self.share_acknowledged(share);
+            return;
+        }
         if let Some(group) = self.shared.groups.get_mut(share.group) {
             group.wait(share.number);
             self.shared.ready.push(share.group);
@@ -526,7 +531,7 @@ impl Core {
                 group: group_key,
                 number,
             };
-            session.send_share(share)
+            session.send_share(share, qos)
         });
         form.append_to(&mut connection.staged, packet_id);
         self.count_delivery(qos);
@@ -691,6 +696,8 @@ impl Core {
                 version: connected.version,
                 qos,
                 retain: false,
+                dup: false,
+                ids: &[],
             };
             if self
                 .single
@@ -711,7 +718,7 @@ impl Core {
                     group: group_key,
                     number,
                 };
-                Some(session.send_share(share))
+                Some(session.send_share(share, qos))
             };
             self.single.append_to(&mut connection.staged, packet_id);
             self.count_delivery(qos);

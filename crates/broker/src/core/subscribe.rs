@@ -17,7 +17,7 @@ use super::disconnect::Ending;
 use super::durable::Change;
 use super::meter::SubscribeFacts;
 use super::publish::slashes;
-use super::routes::has_wildcard;
+use super::routes::{Options, has_wildcard};
 use super::session::Subscription;
 use super::shared;
 use super::slab::Key;
@@ -46,10 +46,11 @@ impl Core {
         };
         connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
         let (version, session_key) = (connected.version, connected.session);
-        if subscribe
-            .properties
-            .iter()
-            .any(|one| matches!(one, Property::SubscriptionIdentifier(_)))
+        if !self.rules.subscription_identifiers
+            && subscribe
+                .properties
+                .iter()
+                .any(|one| matches!(one, Property::SubscriptionIdentifier(_)))
         {
             let code = ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
             self.violate(now, key, code, "B-36: a subscription identifier");
@@ -140,6 +141,7 @@ impl Core {
             return Verdict::Fail(ReasonCode::UNSPECIFIED_ERROR, String::new());
         };
         let qos = match (asked.qos, connected.version) {
+            (qos, _) if qos <= self.rules.qos_max => qos,
             (QoS::ExactlyOnce, Version::V5) if !self.config.choices.strict_qos2_subscribe => {
                 // `B-4`: Maximum QoS 1 lets a server grant 1.
                 self.tell_violation(key, "B-4: SUBSCRIBE with QoS 2 is granted QoS 1");
@@ -184,7 +186,10 @@ impl Core {
             return Verdict::FailOrClose(code, explanation, DisconnectReason::AuthError);
         }
         // After the policy (`B-82`).
-        if inner.starts_with('$') && !(self.config.reserved.subscribe)(inner) {
+        if self.rules.reserves_topics
+            && inner.starts_with('$')
+            && !(self.config.reserved.subscribe)(inner)
+        {
             let detail = format!("B-35: `{filter}` is not a reserved topic for subscribing");
             return Verdict::FailOrClose(invalid, detail, DisconnectReason::ClientError);
         }
@@ -212,7 +217,20 @@ impl Core {
         let mut added = Vec::new();
         let mut is_new: Vec<bool> = Vec::with_capacity(granted.len());
         let mut durable = false;
+        let id = subscribe.properties.find(|property| match property {
+            Property::SubscriptionIdentifier(id) => Some(id),
+            _ => None,
+        });
         for (filter, qos) in &granted {
+            let options = if self.rules.subscription_options {
+                Options {
+                    no_local: filter.no_local,
+                    retain_as_published: filter.retain_as_published,
+                    id: id.unwrap_or(0),
+                }
+            } else {
+                Options::default()
+            };
             let Some(session) = self.sessions.get_mut(session_key) else {
                 return;
             };
@@ -220,7 +238,8 @@ impl Core {
             let name = known.map_or_else(|| filter.filter.into(), |(name, _)| Arc::clone(name));
             let before = session.subscriptions.get(&name).copied();
             let is_stored = before.is_some_and(|before| before.pending.is_none());
-            let changed = before.is_none_or(|before| before.qos != *qos);
+            let changed =
+                before.is_none_or(|before| before.qos != *qos || before.options != options);
             let must_store = session.is_persistent() && self.journal.enabled;
             is_new.push(before.is_none());
             if !is_stored {
@@ -228,7 +247,11 @@ impl Core {
             }
             if changed || (must_store && !is_stored) {
                 let pending = must_store.then(|| self.journal.next());
-                let subscription = Subscription { qos: *qos, pending };
+                let subscription = Subscription {
+                    qos: *qos,
+                    options,
+                    pending,
+                };
                 session
                     .subscriptions
                     .insert(Arc::clone(&name), subscription);
@@ -246,7 +269,7 @@ impl Core {
             if changed && shared::inner(&name).is_some() {
                 self.join_group(session_key, &name, *qos);
             } else if changed {
-                self.routes.insert(&name, session_key, *qos);
+                self.routes.insert(&name, session_key, *qos, options);
                 self.topics.forget(&name);
             }
         }
@@ -279,32 +302,44 @@ impl Core {
             durable,
         );
 
+        let ids: Option<Arc<[u32]>> = id.map(|id| [id].into());
         for ((filter, qos), is_new) in granted.iter().zip(is_new) {
-            self.send_retained(now, session_key, filter, *qos, is_new);
+            if self.wants_retained(filter, is_new) {
+                self.send_retained(now, session_key, filter.filter, *qos, ids.as_ref());
+            }
         }
     }
 
-    /// `B-37`: only for filters without wildcards, and never for shared subscriptions.
-    fn send_retained(
-        &mut self,
-        now: Now,
-        session: Key,
-        filter: &SubscribeFilter<'_>,
-        qos: QoS,
-        is_new: bool,
-    ) {
+    /// `B-38`; never for shared subscriptions (`B-37`).
+    fn wants_retained(&self, filter: &SubscribeFilter<'_>, is_new: bool) -> bool {
         let wanted = match filter.retain_handling {
             _ if !self.config.choices.retain_handling => true,
             RetainHandling::SendAtSubscribe => true,
             RetainHandling::SendIfNew => is_new,
             RetainHandling::DoNotSend => false,
         };
-        if wanted
-            && shared::inner(filter.filter).is_none()
-            && !has_wildcard(filter.filter)
-            && let Some(message) = self.retained_message(now, filter.filter)
-        {
-            self.deliver_retained(now, session, &message, qos);
+        wanted && shared::inner(filter.filter).is_none()
+    }
+
+    /// `B-37`: on AWS only for filters without wildcards.
+    fn send_retained(
+        &mut self,
+        now: Now,
+        session: Key,
+        filter: &str,
+        qos: QoS,
+        ids: Option<&Arc<[u32]>>,
+    ) {
+        if !has_wildcard(filter) {
+            if let Some(message) = self.retained_message(now, filter) {
+                self.deliver_retained(now, session, &message, qos, ids);
+            }
+        } else if self.rules.retained_for_wildcards {
+            for topic in self.retained.matching(filter) {
+                if let Some(message) = self.retained_message(now, &topic) {
+                    self.deliver_retained(now, session, &message, qos, ids);
+                }
+            }
         }
     }
 
@@ -336,9 +371,15 @@ impl Core {
                     // It counts (`B-40`), but nobody is kept from leaving.
                     let _ = self.over_subscribe_quota(now, filter, false);
                 }
+                let existed = self.has_subscription(session_key, filter);
                 durable |= self.unsubscribe_filter(session_key, filter);
-                // 0x11, no subscription existed, is not used (`B-39`).
-                codes.push(ReasonCode::SUCCESS.0);
+                // AWS does not use 0x11 (`B-39`).
+                let code = if !existed && self.rules.tells_no_subscription {
+                    ReasonCode::NO_SUBSCRIPTION_EXISTED
+                } else {
+                    ReasonCode::SUCCESS
+                };
+                codes.push(code.0);
                 filters.push(filter);
             } else {
                 codes.push(ReasonCode::TOPIC_FILTER_INVALID.0);

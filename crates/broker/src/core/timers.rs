@@ -15,6 +15,8 @@ pub(crate) enum Timer {
     KeepAlive(Key),
     /// A session without connection may have expired (`B-24`).
     SessionExpiry(Key),
+    /// A Will may have waited long enough (`B-60`).
+    WillDelay(Key),
     /// Changes that nobody waits for are to be stored.
     Store,
     /// A connection has rested because it had too many bytes (`B-46`).

@@ -38,13 +38,32 @@ pub(crate) struct Match {
     /// `Connected::stamp` for which `allowed` was decided; 0 is no stamp.
     pub(crate) stamp: u64,
     pub(crate) allowed: bool,
+    /// Its place in [`Matches::extras`], from 1; 0 is none.
+    pub(crate) extra: u32,
+}
+
+/// The options of one subscriber's matching subscriptions together (`B-36`, `B-38`).
+#[derive(Clone, Debug)]
+pub(crate) struct Extra {
+    /// All of them are without their own messages.
+    pub(crate) no_local: bool,
+    /// One of them wants RETAIN as it was published.
+    pub(crate) retain_as_published: bool,
+    pub(crate) ids: Arc<[u32]>,
+}
+
+/// The subscribers of a topic, lent out.
+#[derive(Default)]
+pub(crate) struct Matches {
+    pub(crate) list: Vec<Match>,
+    pub(crate) extras: Vec<Extra>,
 }
 
 struct Entry {
     name: Arc<str>,
     /// `Topics::generation` when `matches` was made; 0 when it must be made again.
     made: u64,
-    matches: Vec<Match>,
+    matches: Matches,
     /// The same for `groups`, which are asked for only while there are any.
     groups_made: u64,
     groups: Vec<Key>,
@@ -98,7 +117,7 @@ impl Topics {
         self.entries.push(Entry {
             name,
             made: 0,
-            matches: Vec::new(),
+            matches: Matches::default(),
             groups_made: 0,
             groups: Vec::new(),
         });
@@ -123,32 +142,34 @@ impl Topics {
     }
 
     /// Lends out the subscribers of a topic; give them back with [`give_back`](Self::give_back).
-    pub(crate) fn take_matches(&mut self, topic: TopicRef, routes: &Routes) -> Vec<Match> {
+    pub(crate) fn take_matches(&mut self, topic: TopicRef, routes: &Routes) -> Matches {
         if topic.epoch != self.epoch {
-            return Vec::new();
+            return Matches::default();
         }
         let Some(entry) = self.entries.get_mut(topic.index as usize) else {
-            return Vec::new();
+            return Matches::default();
         };
         if entry.made != self.generation {
             self.scratch.clear();
-            routes.collect(&entry.name, &mut self.scratch);
-            self.matches = self.matches.saturating_sub(entry.matches.len());
-            entry.matches.clear();
-            entry.matches.extend(self.scratch.iter().map(|found| Match {
-                session: found.session,
-                qos: found.qos,
-                stamp: 0,
-                allowed: false,
-            }));
-            self.matches = self.matches.saturating_add(entry.matches.len());
+            self.matches = self.matches.saturating_sub(entry.matches.list.len());
+            entry.matches.list.clear();
+            entry.matches.extras.clear();
+            if routes.has_options() {
+                routes.collect_all(&entry.name, &mut self.scratch);
+                merge(&mut self.scratch, &mut entry.matches);
+            } else {
+                routes.collect(&entry.name, &mut self.scratch);
+                let list = self.scratch.iter().map(|found| of(found, 0));
+                entry.matches.list.extend(list);
+            }
+            self.matches = self.matches.saturating_add(entry.matches.list.len());
             entry.made = self.generation;
         }
         std::mem::take(&mut entry.matches)
     }
 
     /// Takes the list back, with the decisions that were added.
-    pub(crate) fn give_back(&mut self, topic: TopicRef, matches: Vec<Match>) {
+    pub(crate) fn give_back(&mut self, topic: TopicRef, matches: Matches) {
         if topic.epoch == self.epoch
             && let Some(entry) = self.entries.get_mut(topic.index as usize)
         {
@@ -198,5 +219,36 @@ impl Topics {
         } else {
             None
         }
+    }
+}
+
+fn of(found: &Subscriber, extra: u32) -> Match {
+    Match {
+        session: found.session,
+        qos: found.qos,
+        stamp: 0,
+        allowed: false,
+        extra,
+    }
+}
+
+/// One match for each session: the highest QoS (`B-50`), and the options of all its subscriptions.
+fn merge(found: &mut [Subscriber], matches: &mut Matches) {
+    found.sort_unstable_by_key(|one| (one.session, std::cmp::Reverse(one.qos)));
+    for group in found.chunk_by(|one, other| one.session == other.session) {
+        let Some(first) = group.first() else { continue };
+        let mut ids: Vec<_> = group.iter().map(|one| one.options.id).collect();
+        ids.retain(|id| *id != 0);
+        let extra = Extra {
+            no_local: group.iter().all(|one| one.options.no_local),
+            retain_as_published: group.iter().any(|one| one.options.retain_as_published),
+            ids: ids.into(),
+        };
+        let mut place = 0;
+        if extra.no_local || extra.retain_as_published || !extra.ids.is_empty() {
+            matches.extras.push(extra);
+            place = u32::try_from(matches.extras.len()).unwrap_or(0);
+        }
+        matches.list.push(of(first, place));
     }
 }

@@ -13,6 +13,7 @@ mod routing;
 mod session;
 mod shared;
 mod slow;
+mod standard;
 mod subscribe;
 mod will;
 

@@ -9,7 +9,7 @@ use proptest::test_runner::RngSeed;
 use thingwire_mqtt::QoS;
 use thingwire_mqtt::topic::{ParentMatch, matches};
 
-use crate::core::routes::{Routes, Subscriber};
+use crate::core::routes::{Options, Routes, Subscriber};
 use crate::core::slab::{Key, Slab};
 use crate::core::topics::Topics;
 
@@ -77,7 +77,10 @@ proptest! {
             match step {
                 Step::Subscribe(who, filter, qos) => {
                     let name: Arc<str> = filter.as_str().into();
-                    routes.insert(&name, sessions[who], qos);
+                    // One client's subscriptions have options, which takes the longer way.
+                    let id = u32::from(who == 0);
+                    let options = Options { id, ..Options::default() };
+                    routes.insert(&name, sessions[who], qos, options);
                     topics.forget(&filter);
                     twin.insert((filter, sessions[who]), qos);
                 }
@@ -96,14 +99,15 @@ proptest! {
                     }
                     let expected: Vec<_> = expected
                         .into_iter()
-                        .map(|(session, qos)| Subscriber { session, qos })
+                        .map(|(session, qos)| Subscriber { session, qos, options: Options::default() })
                         .collect();
                     let place = topics.intern(&topic);
                     prop_assert_eq!(topics.name(place).map(|name| name.to_string()), Some(topic.clone()));
                     let found = topics.take_matches(place, &routes);
                     let plain: Vec<_> = found
+                        .list
                         .iter()
-                        .map(|one| Subscriber { session: one.session, qos: one.qos })
+                        .map(|one| Subscriber { session: one.session, qos: one.qos, options: Options::default() })
                         .collect();
                     topics.give_back(place, found);
                     prop_assert_eq!(plain, expected, "topic {}", topic);
