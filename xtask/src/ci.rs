@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use crate::boards;
 use crate::firmware;
 use crate::foreign;
 use crate::fuzz;
@@ -37,6 +38,7 @@ const STEPS: &[Step] = &[
     }),
     ("no-std", no_std::all),
     ("firmware", firmware::check),
+    ("boards", || boards::measure(false)),
     ("demo", || {
         run(cargo().args(["run", "--release", "--", "demo"]))
     }),

@@ -1,10 +1,12 @@
-//! `cargo xtask firmware`: the program for the emulated chip, in `firmware/`, a workspace of its own.
+//! `cargo xtask firmware`: the program for the emulated chip, in `firmware/`, a workspace of its own; those for the boards
+//! are in [`boards`].
 //!
 //! It is linked for riscv32imc with the standard library from source, and Mbed TLS is compiled from C. What is
 //! missing is named; only in CI it is a failure.
 
 use std::path::PathBuf;
 
+use crate::boards;
 use crate::foreign;
 use crate::no_std::{RISCV, Toolchain};
 use crate::run::{Failed, cargo, in_ci, on_path, root, run, target};
@@ -12,8 +14,34 @@ use crate::run::{Failed, cargo, in_ci, on_path, root, run, target};
 /// What compiles Mbed TLS.
 const TOOLS: &[&str] = &["clang", "cmake", "ninja"];
 
+/// `cargo xtask firmware` with its arguments.
+pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        [] => build().and_then(|_| boards::check()),
+        ["--emulated"] => build().map(drop),
+        ["--size"] => boards::measure(false),
+        ["--size", "--write"] => boards::measure(true),
+        _ => Err(Failed::new(
+            "`cargo xtask firmware` takes nothing, `--emulated`, `--size` or `--size --write`",
+        )),
+    }
+}
+
 /// Builds the firmware and answers the program for the emulated chip; `None` after saying what is missing.
 pub(crate) fn build() -> Result<Option<PathBuf>, Failed> {
+    let Some(toolchain) = toolchain()? else {
+        return Ok(None);
+    };
+    run(toolchain
+        .build(&root().join("firmware"), "core,alloc")
+        .args(["--release", "--locked"]))?;
+    let program = format!("no-std/{RISCV}/release/thingwire-qemu");
+    Ok(Some(target().join(program)))
+}
+
+/// The compiler for chips; `None` after saying what is missing.
+pub(crate) fn toolchain() -> Result<Option<Toolchain>, Failed> {
     foreign::debian_packages()?;
     let missing = missing();
     let (Some(toolchain), None) = (Toolchain::find(), &missing) else {
@@ -28,11 +56,7 @@ pub(crate) fn build() -> Result<Option<PathBuf>, Failed> {
         eprintln!("xtask: skipped: {text}; tests with the emulated chip will be skipped");
         return Ok(None);
     };
-    run(toolchain
-        .build(&root().join("firmware"), "core,alloc")
-        .args(["--release", "--locked"]))?;
-    let program = format!("no-std/{RISCV}/release/thingwire-qemu");
-    Ok(Some(target().join(program)))
+    Ok(Some(toolchain))
 }
 
 /// The form of its sources, and that it builds.

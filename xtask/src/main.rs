@@ -4,8 +4,10 @@
 //! no test of its own subject. It depends on almost nothing, so that it starts before anything else is built.
 
 mod bench;
+mod boards;
 mod chip;
 mod ci;
+mod elf;
 mod firmware;
 mod foreign;
 mod fuzz;
@@ -24,7 +26,8 @@ const HELP: &str = "\
 cargo xtask test [ARGS]   every test, with its own set-up; ARGS go to cargo nextest (or cargo test)
 cargo xtask ci            what .ci/run calls: fmt, deny, clippy, no_std builds, the demo, every test
 cargo xtask no-std        only the builds for the chips: riscv32imc and Xtensa
-cargo xtask firmware      only the program for the emulated chip
+cargo xtask firmware      the programs for the emulated chip (--emulated: only these), the ESP32-C3 and the ESP32-C6, images in
+                          target/firmware; --size: the boards', compared with firmware/sizes.txt (--write: writes it)
 cargo xtask deny          only cargo-deny: bans, licences, sources
 cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, names of targets, --replay FILE TARGET
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
@@ -43,7 +46,7 @@ fn main() -> ExitCode {
         "test" => test::all(&rest),
         "ci" => ci::all(),
         "no-std" => no_std::all(),
-        "firmware" => firmware::build().map(drop),
+        "firmware" => firmware::all(&rest),
         "deny" => ci::deny(),
         "fuzz" => fuzz::all(&rest),
         "bench" => bench::measure(&rest),

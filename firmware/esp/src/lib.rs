@@ -75,11 +75,21 @@ pub use thingwire_device as device;
 /// Sockets: DHCP, DNS, the connection, the time, and one for the application.
 const SOCKETS: usize = 5;
 
-/// Describes the program to the bootloader, with the name and version of the package that uses it.
+/// Describes the program to the bootloader, with its name and the version of its package.
 #[macro_export]
 macro_rules! descriptor {
     () => {
-        $crate::esp_bootloader_esp_idf::esp_app_desc!();
+        $crate::esp_bootloader_esp_idf::esp_app_desc!(
+            env!("CARGO_PKG_VERSION"),
+            env!("CARGO_BIN_NAME"),
+            $crate::esp_bootloader_esp_idf::BUILD_TIME,
+            $crate::esp_bootloader_esp_idf::BUILD_DATE,
+            $crate::esp_bootloader_esp_idf::ESP_IDF_COMPATIBLE_VERSION,
+            $crate::esp_bootloader_esp_idf::MMU_PAGE_SIZE,
+            0,
+            u16::MAX,
+            $crate::esp_bootloader_esp_idf::SECURE_VERSION
+        );
     };
 }
 

@@ -29,6 +29,9 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(2);
 /// How long a scan may take.
 const SCAN_LIMIT: Duration = Duration::from_secs(10);
 
+/// How often it is said that there is no network to join.
+const HINT: Duration = Duration::from_secs(60);
+
 /// How often it is looked whether the network is still there, besides waiting for the radio to tell.
 const LOOK: Duration = Duration::from_secs(2);
 
@@ -73,7 +76,12 @@ pub(crate) async fn run(radio: Radio) {
         let trouble = wifi.trouble().map(|(_, trouble)| trouble);
         status::set_wifi(wifi.state(), trouble, wifi.joins(), wifi.losses());
         let woken = match step {
-            Step::Rest => woken(core::future::pending()).await,
+            Step::Rest => {
+                say!(
+                    "no Wi-Fi network is configured: type `wifi set NAME`, or put one into the kit"
+                );
+                woken(Timer::after(HINT)).await
+            }
             Step::Wait { until } => woken(Timer::at(Instant::from_millis(until))).await,
             Step::Join { network } => {
                 match radio.join(network).await {

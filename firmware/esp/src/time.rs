@@ -1,11 +1,10 @@
 //! The time, which certificates need: asked for over the network, and remembered in flash as a floor for the next start.
 
-use core::convert::Infallible;
-
 use embassy_net::Stack;
 use embassy_time::{Duration, Timer};
 use esp_hal::rng::Rng;
 use thingwire_chip::KitImage;
+use thingwire_device::future::{Either, select};
 use thingwire_firmware::sntp::{self, TimeEvent};
 use thingwire_firmware::wall_clock;
 
@@ -15,11 +14,29 @@ use crate::{say, status};
 /// How often the time is kept in flash.
 const REMEMBER: Duration = Duration::from_secs(24 * 3600);
 
+/// How long the servers are asked with growing pauses before it begins anew: three times, the last after 32 s.
+const IN_VAIN: Duration = Duration::from_secs(80);
+
 /// Sets the clock by the kit's servers and keeps it right.
+///
+/// Its pauses grow, as they should for a clock that is right. As long as nobody has told a time nothing can be connected, so
+/// it begins anew after a while, and whenever the network comes back.
 #[embassy_executor::task]
 pub(crate) async fn keep(stack: Stack<'static>, kit: KitImage<'static>) {
-    let never: Infallible = sntp::keep_time(stack, &kit, random(), event).await;
-    match never {}
+    loop {
+        stack.wait_config_up().await;
+        let keep = sntp::keep_time(stack, &kit, random(), event);
+        let in_vain = async {
+            Timer::after(IN_VAIN).await;
+            if wall_clock::unix().is_some() {
+                core::future::pending::<()>().await;
+            }
+        };
+        match select(keep, select(in_vain, stack.wait_config_down())).await {
+            Either::First(never) => match never {},
+            Either::Second(_) => {}
+        }
+    }
 }
 
 /// Keeps the time in flash, so that the next start knows what has surely passed.

@@ -1,0 +1,306 @@
+//! `cargo xtask firmware`, and `--size`: the programs for the boards, in `firmware/examples`, for the ESP32-C3 and the
+//! ESP32-C6, and what they take.
+//!
+//! They are linked with the standard library from source, made into images by esptool, and its `image-info` must accept
+//! them. What they take is compared with `firmware/sizes.txt`; what grew by more than 2 % fails until the file is written
+//! again on purpose, with `--size --write`. What TLS and the device library cost is the difference between whole images.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::elf::{self, Section};
+use crate::firmware;
+use crate::foreign;
+use crate::no_std::{RISCV, Toolchain};
+use crate::run::{Failed, output, program, root, run, target};
+
+/// Makes images and looks into them.
+const ESPTOOL: &str = "esptool==5.6.0";
+
+const SIZES: &str = "firmware/sizes.txt";
+
+/// A chip, its target, and the programs that are built for it.
+const BOARDS: &[(&str, &str, &[&str])] = &[
+    (
+        "esp32c3",
+        RISCV,
+        &["stage-network", "stage-tls", "sketch", "sensor", "button"],
+    ),
+    (
+        "esp32c6",
+        "riscv32imac-unknown-none-elf",
+        &["sketch", "sensor", "button"],
+    ),
+];
+
+/// Bytes of flash that may be added: TLS between the first two of the stages, the device library and the application
+/// between the last two. Of the latter 40,000 is the goal.
+const LIMITS: &[(&str, &str, &str, u64)] = &[
+    ("TLS", "stage-network", "stage-tls", 200_000),
+    ("MQTT and the sketch", "stage-tls", "sketch", 54_000),
+];
+
+/// What a program takes, in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Size {
+    chip: String,
+    name: String,
+    /// The image: code, constants, and what is copied into memory at the start.
+    flash: u64,
+    /// Memory that is not stack: code that runs there, variables, the heap.
+    ram: u64,
+}
+
+/// Builds all programs, looks at their images, and answers what they take. `None` after saying what is missing.
+fn build() -> Result<Option<Vec<Size>>, Failed> {
+    let Some(toolchain) = firmware::toolchain()? else {
+        return Ok(None);
+    };
+    let esptool = esptool()?;
+    let mut sizes = Vec::new();
+    for (chip, architecture, names) in BOARDS {
+        link(&toolchain, chip, architecture)?;
+        for name in *names {
+            let linked = target()
+                .join("no-std")
+                .join(architecture)
+                .join("release")
+                .join(name);
+            sizes.push(size(chip, name, &linked)?);
+            look(&esptool, chip, name, &linked)?;
+        }
+    }
+    Ok(Some(sizes))
+}
+
+/// Builds all programs.
+pub(crate) fn check() -> Result<(), Failed> {
+    build().map(drop)
+}
+
+/// Builds all programs and compares what they take with the committed file, or writes it.
+pub(crate) fn measure(write: bool) -> Result<(), Failed> {
+    let Some(sizes) = build()? else {
+        return Ok(());
+    };
+    let text = table(&sizes);
+    print!("{text}");
+    let path = root().join(SIZES);
+    let failed = |error: std::io::Error| Failed::new(format!("`{SIZES}`: {error}"));
+    if write {
+        fs::write(&path, text).map_err(failed)?;
+    }
+    let committed = fs::read_to_string(&path).map_err(failed)?;
+    let mut wrong = grown(&read(&committed), &sizes);
+    for (what, less, more, limit) in LIMITS {
+        let bytes = difference(&sizes, less, more);
+        if bytes > *limit {
+            wrong.push(format!(
+                "{what} takes {bytes} bytes of flash, at most {limit} are allowed"
+            ));
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(Failed::new(format!(
+            "{}; if it is meant: `cargo xtask firmware --size --write`",
+            wrong.join("; ")
+        ))),
+    }
+}
+
+fn link(toolchain: &Toolchain, chip: &str, architecture: &str) -> Result<(), Failed> {
+    run(toolchain
+        .build(&root().join("firmware"), "core,alloc")
+        .args(["--release", "--locked", "--bins"])
+        .args(["--package", "thingwire-examples", "--target", architecture])
+        .arg("--features")
+        .arg(format!("{chip},stages")))
+}
+
+/// esptool, in the environment of the foreign programs.
+fn esptool() -> Result<PathBuf, Failed> {
+    let bin = foreign::python_clients()?;
+    let esptool = bin.join(format!("esptool{}", std::env::consts::EXE_SUFFIX));
+    if output(program(&esptool).arg("version")).is_none() {
+        run(program(bin.join("pip")).args(["install", "--quiet", ESPTOOL]))?;
+    }
+    Ok(esptool)
+}
+
+/// Makes the image that is written to flash, into `target/firmware`, and lets esptool judge it.
+fn look(esptool: &Path, chip: &str, name: &str, linked: &Path) -> Result<(), Failed> {
+    let folder = target().join("firmware");
+    let image = folder.join(format!("{chip}-{name}.bin"));
+    fs::create_dir_all(&folder)
+        .map_err(|error| Failed::new(format!("`{}`: {error}", folder.display())))?;
+    let made = output(
+        program(esptool)
+            .args(["--chip", chip, "elf2image", "--flash-size", "4MB", "-o"])
+            .arg(&image)
+            .arg(linked),
+    );
+    let info = made.and_then(|_| output(program(esptool).arg("image-info").arg(&image)));
+    let info = info
+        .ok_or_else(|| Failed::new(format!("esptool makes no image of `{}`", linked.display())))?;
+    let version = env!("CARGO_PKG_VERSION");
+    for expected in [
+        format!("Project name: {name}"),
+        format!("App version: {version}"),
+    ] {
+        if !info.contains(&expected) {
+            return Err(Failed::new(format!(
+                "`{}`: esptool does not find `{expected}`",
+                image.display()
+            )));
+        }
+    }
+    if info.contains("invalid") {
+        return Err(Failed::new(format!(
+            "`{}` is not valid:\n{info}",
+            image.display()
+        )));
+    }
+    Ok(())
+}
+
+fn size(chip: &str, name: &str, linked: &Path) -> Result<Size, Failed> {
+    let failed = |why: &str| Failed::new(format!("`{}`: {why}", linked.display()));
+    let elf = fs::read(linked).map_err(|error| failed(&error.to_string()))?;
+    let sections = elf::sections(&elf).ok_or_else(|| failed("not a program of 32 bits"))?;
+    let sum = |wanted: fn(&Section) -> bool| {
+        let sizes = sections.iter().filter(|section| wanted(section));
+        sizes.map(|section| section.size).sum()
+    };
+    Ok(Size {
+        chip: chip.to_owned(),
+        name: name.to_owned(),
+        flash: sum(|section| section.loaded),
+        ram: sum(|section| {
+            let first = section.name.split('.').nth(1).unwrap_or_default();
+            matches!(
+                first,
+                "trap" | "rwtext" | "data" | "bss" | "noinit" | "dram2_uninit"
+            )
+        }),
+    })
+}
+
+fn table(sizes: &[Size]) -> String {
+    let mut text = String::from(
+        "# Bytes, written by `cargo xtask firmware --size --write`. RAM is all memory that is not stack, the heap included.\n\
+         # chip    program             flash       RAM\n",
+    );
+    for size in sizes {
+        let Size {
+            chip,
+            name,
+            flash,
+            ram,
+        } = size;
+        let _ = writeln!(text, "{chip:9} {name:15} {flash:>9} {ram:>9}");
+    }
+    for (what, less, more, _) in LIMITS {
+        let bytes = difference(sizes, less, more);
+        let _ = writeln!(text, "# ESP32-C3: {what} takes {bytes} of flash");
+    }
+    text
+}
+
+/// Bytes of flash from one program for the ESP32-C3 to another.
+fn difference(sizes: &[Size], less: &str, more: &str) -> u64 {
+    let flash = |name: &str| {
+        let found = sizes
+            .iter()
+            .find(|size| size.chip == "esp32c3" && size.name == name);
+        found.map_or(0, |size| size.flash)
+    };
+    flash(more).saturating_sub(flash(less))
+}
+
+fn read(text: &str) -> Vec<Size> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            Some(Size {
+                chip: words.next()?.to_owned(),
+                name: words.next()?.to_owned(),
+                flash: words.next()?.parse().ok()?,
+                ram: words.next()?.parse().ok()?,
+            })
+        })
+        .collect()
+}
+
+/// What is more than 2 % larger than it was, or was not known.
+fn grown(committed: &[Size], now: &[Size]) -> Vec<String> {
+    let is_grown = |old: u64, new: u64| new.saturating_mul(100) > old.saturating_mul(102);
+    let mut grown = Vec::new();
+    for size in now {
+        let Size { chip, name, .. } = size;
+        let old = committed
+            .iter()
+            .find(|old| old.chip == *chip && old.name == *name);
+        let Some(old) = old else {
+            grown.push(format!("{chip} {name} is not in `{SIZES}`"));
+            continue;
+        };
+        for (what, old, new) in [("flash", old.flash, size.flash), ("RAM", old.ram, size.ram)] {
+            if is_grown(old, new) {
+                grown.push(format!(
+                    "{chip} {name} takes {new} bytes of {what}, before {old}"
+                ));
+            }
+        }
+    }
+    grown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(chip: &str, name: &str, flash: u64, ram: u64) -> Size {
+        Size {
+            chip: chip.to_owned(),
+            name: name.to_owned(),
+            flash,
+            ram,
+        }
+    }
+
+    #[test]
+    fn a_table_is_read_as_it_was_written() {
+        let sizes = [
+            size("esp32c3", "stage-tls", 700, 90),
+            size("esp32c3", "sketch", 750, 95),
+            size("esp32c6", "sketch", 800, 99),
+        ];
+        let text = table(&sizes);
+        assert_eq!(read(&text), sizes);
+        assert!(
+            text.contains("# ESP32-C3: MQTT and the sketch takes 50 of flash"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn two_percent_are_allowed_and_no_more() {
+        let old = [size("esp32c3", "sketch", 1_000, 100)];
+        assert!(grown(&old, &[size("esp32c3", "sketch", 1_020, 102)]).is_empty());
+        assert!(grown(&old, &[size("esp32c3", "sketch", 10, 10)]).is_empty());
+        assert_eq!(
+            grown(&old, &[size("esp32c3", "sketch", 1_021, 103)]),
+            [
+                "esp32c3 sketch takes 1021 bytes of flash, before 1000",
+                "esp32c3 sketch takes 103 bytes of RAM, before 100"
+            ]
+        );
+        assert_eq!(
+            grown(&old, &[size("esp32c6", "sketch", 1, 1)]),
+            ["esp32c6 sketch is not in `firmware/sizes.txt`"]
+        );
+    }
+}
