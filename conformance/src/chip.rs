@@ -36,6 +36,9 @@ pub struct ChipSettings {
     pub alpn: bool,
     /// Another port than the kit's.
     pub port: Option<u16>,
+    /// Whether the kit is taken as it is: its endpoint is dialled, its port, its time servers asked. The other settings
+    /// about the connection do not count then.
+    pub as_it_is: bool,
     /// Whether its network leads nowhere: not even DHCP answers.
     pub no_network: bool,
     /// Ports on this computer where it asks for the time, in order; without them it has its machine's clock.
@@ -174,10 +177,20 @@ pub fn kit_image(kit: &Path, settings: ChipSettings) -> Vec<u8> {
     let file = folder.path().join("kit.bin");
     let mut command = Command::new(thingwire());
     command
-        .args(["kit", "image", "--address", HOST, "--kit"])
+        .args(["kit", "image", "--kit"])
         .arg(kit)
         .arg("--output")
         .arg(&file);
+    if !settings.as_it_is {
+        command.args(["--address", HOST]);
+        connection(&mut command, settings);
+    }
+    let _ = finish(&mut command, Duration::from_secs(60)).success();
+    fs::read(&file).expect("a kit image")
+}
+
+/// The flags for what differs from the kit.
+fn connection(command: &mut Command, settings: ChipSettings) {
     match settings.tls {
         TlsVersions::Both => {}
         TlsVersions::Only12 => drop(command.args(["--tls", "1.2"])),
@@ -198,8 +211,6 @@ pub fn kit_image(kit: &Path, settings: ChipSettings) -> Vec<u8> {
     for port in settings.time_servers.into_iter().flatten() {
         command.args(["--time-server", &format!("{HOST}:{port}")]);
     }
-    let _ = finish(&mut command, Duration::from_secs(60)).success();
-    fs::read(&file).expect("a kit image")
 }
 
 /// The program for the chip: `THINGWIRE_FIRMWARE`, or what `cargo xtask firmware` left in the target folder.

@@ -5,9 +5,9 @@ use std::thread;
 use std::time::Duration;
 
 use thingwire_chip::sntp;
-use thingwire_conformance::{Chip, ChipSettings, wait_until};
+use thingwire_conformance::{Chip, ChipSettings, Cloud, wait_until};
 
-use crate::{STEP, seed};
+use crate::{SEED_POLICY, STEP, seed};
 
 /// Asks these ports in order; its machine's own clock is wrong and must not matter.
 fn asks(time_servers: [Option<u16>; 2]) -> ChipSettings {
@@ -50,6 +50,26 @@ fn a_chip_sets_its_clock_by_the_cloud_and_connects() {
     serial.wait_for_line("the time is 20", STEP);
     serial.wait_for_line("connected, session kept: false", STEP);
     assert!(!serial.log().contains("no time from"), "{}", serial.log());
+}
+
+/// As with a first board: `up --endpoint ADDRESS`, a kit from `thing create`, an image of it without any flag.
+#[test]
+fn a_kit_for_an_address_works_as_it_is() {
+    let cloud = Cloud::start_with(&["--endpoint", "10.0.2.2"]);
+    let kit = cloud.thing("esp32-demo", SEED_POLICY);
+    let settings = ChipSettings {
+        as_it_is: true,
+        ..asks([None, None])
+    };
+    let Some(mut chip) = Chip::boot(&kit, settings) else {
+        return;
+    };
+    let serial = chip.program();
+    serial.wait_for_line(
+        &format!(", from 10.0.2.2:{}, right to", cloud.ready.sntp_port),
+        STEP,
+    );
+    serial.wait_for_line("connected, session kept: false", STEP);
 }
 
 #[test]

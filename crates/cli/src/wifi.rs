@@ -1,7 +1,7 @@
 //! Wi-Fi networks on the command line: names as flags, passwords never.
 //!
 //! A command line can be read by everybody on the computer and ends up in the shell's history. So a password comes from
-//! a file, an environment variable, or the terminal; its flag belongs to the network named last before it.
+//! a file, an environment variable, the terminal or stdin; its flag belongs to the network named last before it.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args, Command, Error, FromArgMatches, val
 use thingwire_chip::{Few, WifiNetwork};
 
 use crate::exit::{Exit, Failure};
+use crate::output;
 
 const SSID: &str = "wifi";
 const OPEN: &str = "wifi-open";
@@ -110,7 +111,7 @@ impl Source {
                 ))),
             },
             Self::File(path) => of_file(&path).map(Some),
-            Self::Terminal => of_terminal(ssid).map(Some),
+            Self::Terminal => of_terminal(ssid),
         }
     }
 }
@@ -142,24 +143,34 @@ fn of_file(path: &Path) -> Result<String, Failure> {
     Ok(password.to_owned())
 }
 
-/// Asks, without showing what is typed.
-fn of_terminal(ssid: &str) -> Result<String, Failure> {
-    let no_terminal = || {
-        Failure::new(
-            Exit::Usage,
-            format!("there is no terminal to ask for the password of `{ssid}`"),
-        )
-        .advise("give it with --wifi-password-file FILE or --wifi-password-env VAR")
-        .advise("a network without a password: --wifi-open SSID")
+/// Asks, without showing what is typed; where there is no terminal, reads a line of stdin. An empty line means that there
+/// is none.
+fn of_terminal(ssid: &str) -> Result<Option<String>, Failure> {
+    let nobody = || {
+        let text = format!("there is nobody to ask for the password of `{ssid}`");
+        Failure::new(Exit::Usage, text)
+            .advise("give it with --wifi-password-file FILE or --wifi-password-env VAR, or as a line on stdin")
+            .advise("a network without a password: --wifi-open SSID")
     };
-    let terminal = console::Term::stderr();
-    if !std::io::stdin().is_terminal() || !terminal.is_term() {
-        return Err(no_terminal());
+    let password = if std::io::stdin().is_terminal() {
+        let terminal = console::Term::stderr();
+        let question = format!("Password of `{ssid}` (not shown; nothing for an open network): ");
+        let asked = terminal.write_str(&question);
+        asked
+            .and_then(|()| terminal.read_secure_line())
+            .map_err(|_| nobody())?
+    } else {
+        let mut line = String::new();
+        match std::io::stdin().read_line(&mut line) {
+            Ok(1..) => line.trim_end_matches(['\r', '\n']).to_owned(),
+            Ok(0) | Err(_) => return Err(nobody()),
+        }
+    };
+    if password.is_empty() {
+        output::warn(format_args!("`{ssid}` is taken for an open network"));
+        return Ok(None);
     }
-    let asked = terminal.write_str(&format!("Password of the Wi-Fi network `{ssid}`: "));
-    asked
-        .and_then(|()| terminal.read_secure_line())
-        .map_err(|_| no_terminal())
+    Ok(Some(password))
 }
 
 impl Args for WifiArgs {

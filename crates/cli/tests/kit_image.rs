@@ -147,6 +147,36 @@ fn without_flags_it_has_the_kits_time_servers_and_no_network() {
 }
 
 #[test]
+fn without_a_terminal_passwords_are_lines_of_stdin() {
+    use std::io::Write as _;
+
+    let folder = good_kit();
+    let mut command = thingwire();
+    command
+        .current_dir(folder.path())
+        .args([
+            "kit", "image", "--kit", "kit", "-o", "kit.bin", "--wifi", "Home", "--wifi", "Guests",
+        ])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin
+        .write_all(format!("{PASSWORD}\r\n\n").as_bytes())
+        .unwrap();
+    drop(stdin);
+    let made: Finished = child.wait_with_output().unwrap().into();
+    let made = made.expect(
+        0,
+        &["`Guests` is taken for an open network", "2 Wi-Fi networks"],
+    );
+    assert!(!made.stderr.contains(PASSWORD), "{made:?}");
+    let shown = inspect(folder.path(), &["--json"]).expect(0, &[]).json();
+    assert_eq!(shown["wifi"][0]["secret"], "password");
+    assert_eq!(shown["wifi"][1]["secret"], "open");
+}
+
+#[test]
 fn what_no_network_can_have_is_refused_with_the_limit() {
     let folder = good_kit();
     let long = "n".repeat(33);
@@ -175,7 +205,7 @@ fn what_no_network_can_have_is_refused_with_the_limit() {
         ),
         (
             &["--wifi", "n"],
-            &["no terminal", "--wifi-password-file FILE"],
+            &["nobody to ask", "--wifi-password-file FILE"],
         ),
         (&[env, "HOME_PASSWORD"], &["belongs to a --wifi before it"]),
         (
