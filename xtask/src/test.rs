@@ -4,6 +4,9 @@ use crate::firmware;
 use crate::foreign;
 use crate::run::{Failed, cargo, in_ci, output, run, target};
 
+/// How else `thingwire-mqtt` is built.
+const ENGINE_FEATURES: &[&[&str]] = &[&["--features", "qos2"]];
+
 /// Sets up the foreign programs, builds the firmware for the emulated chip and the program the conformance tests
 /// start, runs all tests.
 ///
@@ -60,5 +63,14 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
         tests.env("THINGWIRE_RUMQTTD", rumqttd);
     }
     // One failure does not hide another.
-    run(&mut tests).and(documentation)
+    let mut result = run(&mut tests).and(documentation);
+    if arguments.is_empty() {
+        // By themselves: in a build of everything these features would reach those who must not have them.
+        for features in ENGINE_FEATURES {
+            let mut engine = cargo();
+            engine.args(["test", "--quiet", "--package", "thingwire-mqtt", "--lib"]);
+            result = run(engine.args(*features)).and(result);
+        }
+    }
+    result
 }

@@ -24,6 +24,8 @@ mod aliases;
 mod arena;
 mod config;
 mod error;
+#[cfg(feature = "qos2")]
+mod exactly_once;
 #[cfg(feature = "fault-injection")]
 mod fault;
 mod gauges;

@@ -67,6 +67,7 @@ const TEXTS: &[&str] = &[
     "neither topic name nor topic alias",
     "no local on a shared subscription",
     "no reason code",
+    "no room to remember a message with QoS 2",
     "not one reason code for each topic filter",
     "packet",
     "packet identifier",

@@ -8,6 +8,7 @@
 //! No function here can panic: a position that is not a record's start reads as "no record". Positions are added up with
 //! wrapping because they lie inside a slice, and each is checked where it is used.
 
+use crate::QoS;
 use crate::fault::Fault;
 use crate::wire::close_gap;
 
@@ -25,6 +26,62 @@ pub(super) enum Kind {
     Subscribe,
     /// UNSUBSCRIBE: kept until UNSUBACK.
     Unsubscribe,
+    /// PUBLISH with QoS 2: kept until PUBREC.
+    #[cfg(feature = "qos2")]
+    PublishQos2,
+    /// PUBREL: kept until PUBCOMP.
+    #[cfg(feature = "qos2")]
+    Release,
+    /// No packet: the identifier of a received PUBLISH with QoS 2, kept until PUBREL.
+    #[cfg(feature = "qos2")]
+    Received,
+}
+
+impl Kind {
+    /// A PUBLISH that is acknowledged.
+    pub(super) const fn is_kept_publish(self) -> bool {
+        #[cfg(feature = "qos2")]
+        if matches!(self, Self::PublishQos2) {
+            return true;
+        }
+        matches!(self, Self::PublishQos1)
+    }
+
+    /// The same, without telling kept PUBLISHes apart.
+    pub(super) const fn alike(self) -> Self {
+        #[cfg(feature = "qos2")]
+        if matches!(self, Self::PublishQos2) {
+            return Self::PublishQos1;
+        }
+        self
+    }
+
+    /// The quality of service of a kept PUBLISH.
+    pub(super) const fn qos(self) -> QoS {
+        #[cfg(feature = "qos2")]
+        if matches!(self, Self::PublishQos2) {
+            return QoS::ExactlyOnce;
+        }
+        QoS::AtLeastOnce
+    }
+
+    /// Whether the packet identifier is the server's and not ours.
+    pub(super) const fn is_inbound(self) -> bool {
+        #[cfg(feature = "qos2")]
+        if matches!(self, Self::Received) {
+            return true;
+        }
+        false
+    }
+
+    /// Whether a PUBLISH of which nothing but PUBREL and PUBCOMP is missing.
+    pub(super) const fn is_release(self) -> bool {
+        #[cfg(feature = "qos2")]
+        if matches!(self, Self::Release) {
+            return true;
+        }
+        false
+    }
 }
 
 /// Where a record stands.
@@ -110,6 +167,12 @@ impl Entry {
                 0 => Kind::PublishQos0,
                 1 => Kind::PublishQos1,
                 2 => Kind::Subscribe,
+                #[cfg(feature = "qos2")]
+                4 => Kind::PublishQos2,
+                #[cfg(feature = "qos2")]
+                5 => Kind::Release,
+                #[cfg(feature = "qos2")]
+                6 => Kind::Received,
                 _ => Kind::Unsubscribe,
             },
             state: match what >> 3 & 0xF {
@@ -351,6 +414,12 @@ mod tests {
             Kind::PublishQos1,
             Kind::Subscribe,
             Kind::Unsubscribe,
+            #[cfg(feature = "qos2")]
+            Kind::PublishQos2,
+            #[cfg(feature = "qos2")]
+            Kind::Release,
+            #[cfg(feature = "qos2")]
+            Kind::Received,
         ] {
             for state in [
                 State::Queued,

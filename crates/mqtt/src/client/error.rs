@@ -23,6 +23,8 @@ pub enum SessionError {
     AckTimeout,
     /// Configuration: the CONNECT packet cannot be written.
     Connect(Fault),
+    /// Resource: make the arena larger. What there was no room for comes again with the next connection.
+    Resource(Fault),
 }
 
 impl SessionError {
@@ -31,6 +33,7 @@ impl SessionError {
     pub const fn disconnect_reason(&self) -> Option<ReasonCode> {
         match self {
             Self::Decode(error) | Self::Protocol(error) => Some(error.reason_code()),
+            Self::Resource(_) => Some(ReasonCode::QUOTA_EXCEEDED),
             Self::PingTimeout | Self::AckTimeout => Some(ReasonCode::UNSPECIFIED_ERROR),
             Self::Refused(_) | Self::Disconnected(_) | Self::ConnAckTimeout | Self::Connect(_) => {
                 None
@@ -62,6 +65,7 @@ impl core::fmt::Display for SessionError {
                     code.0
                 )
             }
+            Self::Resource(what) => f.write_str(what.text()),
             Self::ConnAckTimeout => f.write_str("the server did not answer CONNECT in time"),
             Self::PingTimeout => f.write_str("the server did not answer PINGREQ in time"),
             Self::AckTimeout => f.write_str("the server did not acknowledge a packet in time"),
@@ -100,7 +104,7 @@ pub enum PublishError {
     },
     /// Transport: QoS 0 is sent now or never, and there is no connection.
     NotConnected,
-    /// Configuration: quality of service 2, or one above the server's Maximum QoS.
+    /// Configuration: quality of service 2 without the feature `qos2`, or one above the server's Maximum QoS.
     QosNotSupported,
     /// Peer: the server has no retained messages.
     RetainNotSupported,
@@ -162,7 +166,7 @@ pub enum SubscribeError {
     FilterCount,
     /// Configuration: a filter breaks the grammar of 4.7.
     InvalidFilter,
-    /// Configuration: quality of service 2.
+    /// Configuration: quality of service 2 without the feature `qos2`.
     QosNotSupported,
     /// Configuration: the packet cannot be expressed.
     Encode(Fault),

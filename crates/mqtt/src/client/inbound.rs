@@ -17,6 +17,9 @@ const SUSPICION: u64 = 5_000;
 pub(super) const ABOVE_THE_MAXIMUM: Fault =
     Fault::rule("a topic alias above the maximum").of_topic_alias();
 
+/// Nobody asked for it: without the feature `qos2` a SUBSCRIBE cannot.
+const QOS_2: Fault = Fault::rule("a PUBLISH with QoS 2, which was never granted");
+
 /// First byte of the packet (2.1.2).
 const PUBACK: u8 = 0x40;
 
@@ -33,9 +36,9 @@ pub enum Event<'a> {
         /// MQTT 5: the client identifier the server chose for an empty one (`B-12`).
         assigned_client_id: Option<&'a str>,
     },
-    /// A message. With QoS 1 the caller owes an [`Session::acknowledge`].
+    /// A message. With QoS 1 and 2 the caller owes an [`Session::acknowledge`].
     Message(Message<'a>),
-    /// PUBACK: a PUBLISH is done.
+    /// PUBACK (with QoS 2: PUBCOMP, or a PUBREC that refuses): a PUBLISH is done.
     Published {
         /// The PUBLISH.
         ticket: Ticket,
@@ -73,7 +76,7 @@ pub struct Message<'a> {
     pub retain: bool,
     /// Set when the server may have sent it before.
     pub dup: bool,
-    /// Present with QoS 1: what to give to [`Session::acknowledge`].
+    /// Present with QoS 1 and 2: what to give to [`Session::acknowledge`].
     pub packet_id: Option<PacketId>,
     /// MQTT 5 properties.
     pub properties: Properties<'a>,
@@ -172,6 +175,10 @@ impl Session<'_> {
             false => ReasonCode::SUCCESS,
             true => reason,
         };
+        #[cfg(feature = "qos2")]
+        if self.answer(packet_id, reason) {
+            return;
+        }
         // Never full when the driver heeds `is_ready`; a lost PUBACK only means that the message comes again.
         self.acks.push(Owed {
             first: PUBACK,
@@ -194,6 +201,11 @@ impl Session<'_> {
             )));
         }
         if let Some(packet_id) = skipped.packet_id {
+            #[cfg(feature = "qos2")]
+            if skipped.qos == Some(QoS::ExactlyOnce) {
+                self.refuse(packet_id);
+                return Ok(());
+            }
             self.acknowledge(packet_id, ReasonCode::QUOTA_EXCEEDED);
         }
         Ok(())
@@ -215,14 +227,14 @@ impl Session<'_> {
         };
         let packet = self.arena.packet(at, &entry);
         match entry.kind {
-            Kind::PublishQos1 => stored::topic(packet).map(Unheard::Publish),
+            kind if kind.is_kept_publish() => stored::topic(packet).map(Unheard::Publish),
             Kind::Subscribe => {
                 let first = stored::filters(self.options.version, packet).next()?;
                 core::str::from_utf8(first.name)
                     .ok()
                     .map(Unheard::Subscribe)
             }
-            Kind::PublishQos0 | Kind::Unsubscribe => None,
+            _ => None,
         }
     }
 
@@ -293,7 +305,7 @@ impl Session<'_> {
         while let Some(entry) = self.arena.entry(at) {
             // None was sent after `last_sent`.
             let age = |entry: &Entry| self.last_sent.since_low(entry.sent_at);
-            let waits = entry.state == State::Sent;
+            let waits = entry.state == State::Sent && !entry.kind.is_release();
             if waits && oldest.is_none_or(|(_, other)| age(&entry) > age(&other)) {
                 oldest = Some((at, entry));
             }
@@ -350,6 +362,25 @@ impl Session<'_> {
                     },
                 )
             }
+            #[cfg(feature = "qos2")]
+            PacketType::PubRec => {
+                let ack = decode::ack(version, reader)?;
+                reader.finish()?;
+                Ok(self.recorded(ack.packet_id, ack.reason_code))
+            }
+            #[cfg(feature = "qos2")]
+            PacketType::PubRel => {
+                let ack = decode::ack(version, reader)?;
+                reader.finish()?;
+                self.released(ack.packet_id);
+                Ok(Event::Nothing)
+            }
+            #[cfg(feature = "qos2")]
+            PacketType::PubComp => {
+                let ack = decode::ack(version, reader)?;
+                reader.finish()?;
+                Ok(self.finished(ack.packet_id))
+            }
             PacketType::SubAck => {
                 let ack = decode::sub_ack(version, reader)?;
                 reader.finish()?;
@@ -399,7 +430,7 @@ impl Session<'_> {
 
     /// The record of this kind that waits for the acknowledgement of `packet_id`. One that is being
     /// written again at this moment is not done: the repetition will be acknowledged as well.
-    fn awaiting(&mut self, kind: Kind, packet_id: PacketId) -> Option<(At, Entry)> {
+    pub(super) fn awaiting(&mut self, kind: Kind, packet_id: PacketId) -> Option<(At, Entry)> {
         let found = self.arena.find(|entry| {
             entry.packet_id == packet_id.get()
                 && entry.kind == kind
@@ -454,10 +485,8 @@ impl Session<'_> {
         publish: Publish<'f>,
         resolve: impl FnOnce(u16, &'f str) -> Result<&'f str, SessionError>,
     ) -> Result<Event<'f>, SessionError> {
-        if publish.qos == QoS::ExactlyOnce {
-            return Err(SessionError::Protocol(rule!(
-                "a PUBLISH with QoS 2, which was never granted"
-            )));
+        if publish.qos == QoS::ExactlyOnce && !cfg!(feature = "qos2") {
+            return Err(SessionError::Protocol(QOS_2));
         }
         // Without a name there is an alias, or the codec would have refused it.
         if !publish.topic.is_empty() && !topic::is_valid_name(publish.topic) {
@@ -470,6 +499,12 @@ impl Session<'_> {
             None => publish.topic,
             Some(alias) => resolve(alias as u16, publish.topic)?,
         };
+        #[cfg(feature = "qos2")]
+        if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id)
+            && !self.is_first(packet_id)?
+        {
+            return Ok(Event::Nothing);
+        }
         Ok(Event::Message(Message {
             topic,
             payload: publish.payload,

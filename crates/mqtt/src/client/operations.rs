@@ -22,7 +22,7 @@ pub struct Outgoing<'a> {
     pub topic: &'a str,
     /// Application message.
     pub payload: &'a [u8],
-    /// 0: sent now or never. 1: kept until acknowledged.
+    /// 0: sent now or never. 1: kept until acknowledged. 2 only with the feature `qos2`.
     pub qos: QoS,
     /// Whether the server keeps it for later subscribers.
     pub retain: bool,
@@ -51,7 +51,8 @@ impl<'a> Outgoing<'a> {
 pub struct Ticket(pub(super) u32);
 
 impl<'b> Session<'b> {
-    /// Accepts a PUBLISH. With QoS 1 it is from now on delivered at least once, or its refusal reported.
+    /// Accepts a PUBLISH. With QoS 1 it is from now on delivered at least once, or its refusal reported; with QoS 2 once,
+    /// as long as the server keeps the session.
     ///
     /// # Errors
     /// [`PublishError`]; nothing is kept then.
@@ -62,7 +63,9 @@ impl<'b> Session<'b> {
         let connected = self.is_connected();
         match message.qos {
             QoS::AtMostOnce if !connected => return Err(PublishError::NotConnected),
-            QoS::ExactlyOnce => return Err(PublishError::QosNotSupported),
+            QoS::ExactlyOnce if !cfg!(feature = "qos2") => {
+                return Err(PublishError::QosNotSupported);
+            }
             _ => {}
         }
         if !message.properties.is_empty() {
@@ -86,7 +89,7 @@ impl<'b> Session<'b> {
         if limited && message.retain && !self.negotiated.retain_available {
             return Err(PublishError::RetainNotSupported);
         }
-        let acknowledged = message.qos == QoS::AtLeastOnce;
+        let acknowledged = message.qos != QoS::AtMostOnce;
         let packet_id = acknowledged.then(|| self.free_packet_id());
         let publish = Publish {
             dup: false,
@@ -99,10 +102,11 @@ impl<'b> Session<'b> {
         };
         let version = self.options.version;
         let entry = Entry {
-            kind: if acknowledged {
-                Kind::PublishQos1
-            } else {
-                Kind::PublishQos0
+            kind: match message.qos {
+                QoS::AtMostOnce => Kind::PublishQos0,
+                #[cfg(feature = "qos2")]
+                QoS::ExactlyOnce => Kind::PublishQos2,
+                _ => Kind::PublishQos1,
             },
             state: State::Queued,
             awaited: acknowledged,
@@ -152,7 +156,7 @@ impl<'b> Session<'b> {
         check_count(filters.len())?;
         for filter in filters {
             check_filter(filter.filter)?;
-            if filter.qos == QoS::ExactlyOnce {
+            if filter.qos == QoS::ExactlyOnce && !cfg!(feature = "qos2") {
                 return Err(SubscribeError::QosNotSupported);
             }
         }

@@ -186,6 +186,12 @@ impl Session<'_> {
     }
 
     fn transmit_live(&mut self, now: Millis, room: &mut [u8]) -> usize {
+        #[cfg(feature = "qos2")]
+        if self.writing.is_none()
+            && let Some((at, entry)) = self.next_receipt()
+        {
+            return self.transmit_receipt(at, entry, room);
+        }
         let (at, entry, offset) = if let Some(writing) = self.writing {
             let Some((at, entry)) = self.arena.by_ticket(writing.ticket) else {
                 // Cannot happen: a record stays while it is written. Going on without it is the safe way out.
@@ -216,7 +222,7 @@ impl Session<'_> {
         let packet = self.arena.packet(at, &entry);
         #[cfg(feature = "v5")]
         let (written, offset) = match (offset, entry.kind, self.options.version) {
-            (0, Kind::PublishQos0 | Kind::PublishQos1, Version::V5) => {
+            (0, kind, Version::V5) if kind == Kind::PublishQos0 || kind.is_kept_publish() => {
                 let aliases = self.negotiated.topic_alias_maximum;
                 let longest = self.negotiated.maximum_packet_size;
                 self.given
@@ -278,12 +284,12 @@ impl Session<'_> {
 
     /// The oldest record that may be sent now.
     fn next_record(&self) -> Option<(At, Entry)> {
-        // Asked only when a PUBLISH with QoS 1 waits.
+        // Asked only when a PUBLISH with QoS 1 or 2 waits.
         let mut may_publish = None;
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
             if matches!(entry.state, State::Queued | State::Resend)
-                && (entry.kind != Kind::PublishQos1
+                && (!entry.kind.is_kept_publish()
                     || *may_publish.get_or_insert_with(|| self.may_publish()))
             {
                 return Some((at, entry));
@@ -297,7 +303,9 @@ impl Session<'_> {
     fn may_publish(&self) -> bool {
         let mut more = self.negotiated.receive_maximum;
         let full = self.arena.find(|entry| {
-            let in_flight = entry.kind == Kind::PublishQos1 && entry.state == State::Sent;
+            let is_sent = entry.kind.is_kept_publish() && entry.state == State::Sent;
+            // With QoS 2 until PUBCOMP.
+            let in_flight = is_sent || entry.kind.is_release() && entry.state != State::Done;
             more = more.saturating_sub(u16::from(in_flight));
             more == 0
         });
@@ -337,7 +345,11 @@ impl Session<'_> {
 }
 
 /// Writes one small packet, if `room` is enough for it. Answers its length, or 0.
-fn put(room: &mut [u8], first: u8, body: &dyn Fn(&mut Writer<'_>) -> Result<(), Fault>) -> usize {
+pub(super) fn put(
+    room: &mut [u8],
+    first: u8,
+    body: &dyn Fn(&mut Writer<'_>) -> Result<(), Fault>,
+) -> usize {
     let room_len = room.len();
     written(encode::assemble(first, room, body), room_len)
 }

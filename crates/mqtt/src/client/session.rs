@@ -211,6 +211,10 @@ impl<'b> Session<'b> {
                 State::Queued | State::Resend | State::Sent | State::Withdrawn
             )
         };
+        #[cfg(feature = "qos2")]
+        if self.next_receipt().is_some() {
+            return false;
+        }
         self.acks.is_empty() && self.writing.is_none() && self.arena.find(pending).is_none()
     }
 
@@ -299,6 +303,15 @@ impl<'b> Session<'b> {
                     continue;
                 }
                 (_, State::Withdrawn) if self.complete(at, entry) => continue,
+                #[cfg(feature = "qos2")]
+                (Kind::Received, _) => {
+                    // The next server will ask for its PUBREC again.
+                    let asked = Entry {
+                        awaited: false,
+                        ..entry
+                    };
+                    self.arena.set(at, &asked);
+                }
                 _ => {}
             }
             at = self.arena.after(at, &self.arena.entry(at).unwrap_or(entry));
@@ -323,7 +336,7 @@ impl<'b> Session<'b> {
                 // Read the place again: the next record, or this one with its result.
                 continue;
             }
-            match (entry.kind, entry.state, session_present) {
+            match (entry.kind.alike(), entry.state, session_present) {
                 (Kind::PublishQos1, State::Sent | State::Resend, true) => {
                     entry.state = State::Resend;
                     self.set_dup(at, &entry, true);
@@ -347,6 +360,19 @@ impl<'b> Session<'b> {
                     self.complete(at, entry);
                     continue;
                 }
+                #[cfg(feature = "qos2")]
+                (Kind::Release, State::Sent, true) => entry.state = State::Resend,
+                #[cfg(feature = "qos2")]
+                (Kind::Release, State::Queued | State::Sent | State::Resend, false) => {
+                    // The server had the message.
+                    self.complete(at, entry);
+                    continue;
+                }
+                #[cfg(feature = "qos2")]
+                (Kind::Received, _, false) => {
+                    self.arena.remove(at, &entry);
+                    continue;
+                }
                 _ => {}
             }
             self.arena.set(at, &entry);
@@ -357,13 +383,13 @@ impl<'b> Session<'b> {
     /// A queued PUBLISH that this server would not take is reported instead of sent. Only MQTT 5 has such limits.
     /// Answers whether that happened: the record is then done or gone.
     fn refuse_by_limits(&mut self, at: At, entry: Entry) -> bool {
-        let is_limited = self.options.version.is_v5() && entry.kind == Kind::PublishQos1;
+        let is_limited = self.options.version.is_v5() && entry.kind.is_kept_publish();
         if !is_limited || matches!(entry.state, State::Done) {
             return false;
         }
         let reason = if entry.packet_len() > self.negotiated.maximum_packet_size as usize {
             ReasonCode::PACKET_TOO_LARGE
-        } else if self.negotiated.maximum_qos < crate::QoS::AtLeastOnce {
+        } else if self.negotiated.maximum_qos < entry.kind.qos() {
             ReasonCode::QOS_NOT_SUPPORTED
         } else {
             return false;
@@ -408,7 +434,7 @@ impl<'b> Session<'b> {
 
     /// Marks a PUBLISH for repetition inside the connection.
     pub(super) fn repeat(&mut self, at: At, mut entry: Entry) {
-        if entry.kind == Kind::PublishQos1 {
+        if entry.kind.is_kept_publish() {
             self.set_dup(at, &entry, true);
         }
         entry.state = State::Resend;
@@ -426,7 +452,7 @@ impl<'b> Session<'b> {
         // Ends: the arena was cut to a length that cannot hold 65,535 records.
         while self
             .arena
-            .find(|entry| entry.packet_id == id.get())
+            .find(|entry| entry.packet_id == id.get() && !entry.kind.is_inbound())
             .is_some()
         {
             id = id.next();

@@ -6,6 +6,8 @@
 mod aliases;
 mod connection;
 mod delivery;
+#[cfg(feature = "qos2")]
+mod exactly_once;
 mod gauges;
 mod refusal;
 
@@ -156,6 +158,9 @@ fn packets(version: Version, mut bytes: &[u8]) -> Vec<String> {
                 unsubscribe.filters.iter().collect::<Vec<_>>().join(" ")
             ),
             Packet::PubAck(ack) => format!("PUBACK {}", ack.packet_id.get()),
+            Packet::PubRec(ack) => acknowledged("PUBREC", &ack),
+            Packet::PubRel(ack) => acknowledged("PUBREL", &ack),
+            Packet::PubComp(ack) => acknowledged("PUBCOMP", &ack),
             Packet::Disconnect(disconnect) => format!("DISCONNECT {:#x}", disconnect.reason_code.0),
             other => format!("{:?}", other.packet_type()),
         });
@@ -163,6 +168,14 @@ fn packets(version: Version, mut bytes: &[u8]) -> Vec<String> {
     }
     assert!(bytes.is_empty(), "half a packet was left: {bytes:?}");
     seen
+}
+
+/// Identifier, and the reason when it is none of success.
+fn acknowledged(name: &str, ack: &Ack<'_>) -> String {
+    match ack.reason_code {
+        ReasonCode::SUCCESS => format!("{name} {}", ack.packet_id.get()),
+        reason => format!("{name} {} {:#x}", ack.packet_id.get(), reason.0),
+    }
 }
 
 fn connack<'a>(session_present: bool, properties: &'a [Property<'a>]) -> Packet<'a> {

@@ -78,6 +78,38 @@ fn the_servers_limits_are_obeyed_b22() {
     );
 }
 
+#[cfg(not(feature = "qos2"))]
+#[test]
+fn quality_of_service_2_is_refused_at_the_call_and_named_when_it_comes_b_2() {
+    for version in BOTH {
+        let mut story = Story::up(version);
+        assert_eq!(
+            story
+                .session
+                .publish(Outgoing::new("t", b"x", QoS::ExactlyOnce)),
+            Err(PublishError::QosNotSupported)
+        );
+        let filter = [SubscribeFilter::new("t", QoS::ExactlyOnce)];
+        assert_eq!(
+            story.session.subscribe(&filter),
+            Err(SubscribeError::QosNotSupported)
+        );
+        assert_eq!(story.sent(), [""; 0]);
+        let Packet::Publish(publish) = message(Some(1), b"x") else {
+            panic!("a message is a PUBLISH");
+        };
+        let twice = Packet::Publish(Publish {
+            qos: QoS::ExactlyOnce,
+            ..publish
+        });
+        let error = story.recv(&twice).unwrap_err();
+        assert!(
+            format!("{error}").ends_with("a PUBLISH with QoS 2, which was never granted"),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn what_the_next_server_does_not_take_is_reported_not_kept_for_ever() {
     let mut story = Story::new(Version::V5);
