@@ -6,13 +6,13 @@ Prints one word a step; exits with 0 only when every step was acknowledged by th
 import queue
 import sys
 
-from awscrt import io, mqtt, mqtt5
+from awscrt import auth, io, mqtt, mqtt5
 from awsiot import mqtt5_client_builder, mqtt_connection_builder
 
-from kit import ALPN, LIMIT, arguments
+from kit import ALPN, LIMIT, access_key, arguments
 
 kit, wanted = arguments(__doc__)
-port = kit.alpn_port if wanted.alpn else kit.mqtt_port
+port = wanted.websocket or (kit.alpn_port if wanted.alpn else kit.mqtt_port)
 messages = queue.Queue()
 
 
@@ -24,6 +24,18 @@ def alpn_context():
     return io.ClientTlsContext(options)
 
 
+def signing():
+    """What both builders for signed WebSockets take."""
+    return {
+        "region": kit.region,
+        "credentials_provider": auth.AwsCredentialsProvider.new_static(*access_key(wanted.sign)),
+        "endpoint": kit.endpoint,
+        "port": port,
+        "ca_filepath": kit.root_ca,
+        "client_id": kit.client_id,
+    }
+
+
 def with_mqtt5():
     connected = queue.Queue()
     stopped = queue.Queue()
@@ -33,7 +45,9 @@ def with_mqtt5():
         "on_lifecycle_connection_failure": lambda data: connected.put(data),
         "on_lifecycle_stopped": lambda data: stopped.put(None),
     }
-    if wanted.alpn:
+    if wanted.sign:
+        client = mqtt5_client_builder.websockets_with_default_aws_signing(**signing(), **callbacks)
+    elif wanted.alpn:
         names = {
             "on_publish_received": "on_publish_callback_fn",
             "on_lifecycle_connection_success": "on_lifecycle_event_connection_success_fn",
@@ -84,7 +98,9 @@ def with_mqtt5():
 
 
 def with_mqtt3():
-    if wanted.alpn:
+    if wanted.sign:
+        connection = mqtt_connection_builder.websockets_with_default_aws_signing(**signing(), clean_session=True)
+    elif wanted.alpn:
         connection = mqtt.Connection(
             client=mqtt.Client(tls_ctx=alpn_context()),
             host_name=kit.endpoint,

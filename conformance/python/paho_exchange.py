@@ -8,8 +8,11 @@ import ssl
 import sys
 
 import paho.mqtt.client as paho
+from botocore.auth import SigV4QueryAuth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
-from kit import ALPN, LIMIT, arguments
+from kit import ALPN, LIMIT, access_key, arguments
 
 kit, wanted = arguments(__doc__)
 events = queue.Queue()
@@ -19,9 +22,20 @@ client = paho.Client(
     paho.CallbackAPIVersion.VERSION2,
     client_id=kit.client_id,
     protocol=paho.MQTTv5 if five else paho.MQTTv311,
+    transport="websockets" if wanted.websocket else "tcp",
 )
 tls = ssl.create_default_context(cafile=kit.root_ca)
-tls.load_cert_chain(kit.certificate, kit.private_key)
+port = wanted.websocket or (kit.alpn_port if wanted.alpn else kit.mqtt_port)
+if wanted.sign:
+    # As the AWS CLI would sign it: botocore knows how.
+    request = AWSRequest("GET", f"https://{kit.endpoint}:{port}/mqtt")
+    credentials = Credentials(*access_key(wanted.sign))
+    SigV4QueryAuth(credentials, "iotdevicegateway", kit.region, expires=60).add_auth(request)
+    client.ws_set_options(path=request.url.split(str(port), 1)[1])
+else:
+    tls.load_cert_chain(kit.certificate, kit.private_key)
+    if wanted.websocket:
+        client.ws_set_options(path="/mqtt")
 if wanted.alpn:
     tls.set_alpn_protocols([ALPN])
 client.tls_set_context(tls)
@@ -40,7 +54,7 @@ def expect(name):
     return value
 
 
-client.connect(kit.endpoint, kit.alpn_port if wanted.alpn else kit.mqtt_port, keepalive=60)
+client.connect(kit.endpoint, port, keepalive=60)
 client.loop_start()
 reason = expect("connack")
 if reason.is_failure:

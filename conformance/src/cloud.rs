@@ -24,7 +24,7 @@ pub struct Ready {
     pub alpn_port: u16,
     /// SNTP, UDP.
     pub sntp_port: u16,
-    /// HTTPS with certificates; not there yet.
+    /// HTTPS, and MQTT over WebSocket, with certificates.
     pub https_port: Option<u16>,
     /// The control plane.
     pub api_url: String,
@@ -34,6 +34,8 @@ pub struct Ready {
     pub ca_file: PathBuf,
     /// Kit of the operator.
     pub operator_kit: PathBuf,
+    /// The operator's access key, as AWS's tools read it.
+    pub credentials_file: PathBuf,
     /// Region.
     pub region: String,
     /// Account, 12 digits.

@@ -190,6 +190,10 @@ impl Broker {
         self.with(|core, now| core.drained(now, key));
     }
 
+    pub(crate) fn disconnect(&self, key: ConnectionKey, reason: DisconnectReason, detail: &str) {
+        self.with(|core, now| core.disconnect(now, key, reason, detail));
+    }
+
     pub(crate) fn lost(&self, key: ConnectionKey, detail: &str) {
         self.with(|core, now| core.lost(now, key, detail));
     }

@@ -24,12 +24,14 @@ mod provision;
 mod publish;
 mod reference;
 mod refusals;
+mod signed;
 mod speaker;
 mod subscribe;
 mod target;
 mod thing;
 mod topic_args;
 mod up;
+mod voice;
 mod wifi;
 
 use std::process::ExitCode;

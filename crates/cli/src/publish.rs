@@ -25,6 +25,7 @@ Examples:
   sensor | thingwire pub -t esp32/sub -l               one message a line
   thingwire pub -t esp32/sub -r -n                     clear the retained message
   thingwire pub -t esp32/pub -m hello --kit kitchen    as the device (stop the device first)
+  thingwire pub -t esp32/sub -m hello --cloud aws      on AWS, with your own AWS credentials
 
 Unlike mosquitto_pub, QoS 1 is the default: only then does the cloud say whether it took the
 message. When the policy denies it, exit code 3 and the reason.")]

@@ -81,3 +81,18 @@ pub(crate) fn check_list(client_id: &str) -> Vec<String> {
         "5. is another client with this client id connected? they throw each other out".into(),
     ]
 }
+
+/// The same for somebody who signs with AWS credentials: IAM's policies decide, and IoT's do not (`C-9`).
+pub(crate) fn check_list_of_signer(client_id: &str) -> Vec<String> {
+    vec![
+        "check, in this order:".into(),
+        "1. whose credentials are they?                    aws sts get-caller-identity".into(),
+        "2. are they of the account and region of the endpoint, and is the clock here right?"
+            .into(),
+        format!(
+            "3. do the IAM policies allow iot:Connect for client id `{client_id}`, and iot:Publish, iot:Subscribe"
+        ),
+        "   and iot:Receive for this topic? IoT policies are not asked".into(),
+        "4. is another client with this client id connected? they throw each other out".into(),
+    ]
+}

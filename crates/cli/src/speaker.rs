@@ -18,19 +18,28 @@ use crate::exit::{Exit, Failure};
 use crate::messages::{Asked, Line, LineError, Means};
 use crate::output::Waiting;
 use crate::refusals::{self, Refusal};
+use crate::signed::Signer;
 use crate::target::{Local, Which};
 use crate::topic_args::ProtocolVersion;
+use crate::voice::Voice;
 use crate::{Context, names};
 
 /// A connection of a speaker.
-pub(crate) type Connection<'b> = Line<'b, KitConnector>;
+pub(crate) type Connection<'b> = Line<'b, Voice>;
 
 /// The flags that say who speaks.
 #[derive(Args, Debug)]
 pub(crate) struct SpeakerArgs {
-    /// Speak as the device with this connection kit [default: the operator of the local cloud]
+    /// Speak as the device with this connection kit [default: the operator of the local cloud; with `--cloud aws`
+    /// whoever your AWS credentials are]
     #[arg(long, value_name = "DIR")]
     kit: Option<PathBuf>,
+    /// Port of the data endpoint, when signing with AWS credentials (`--cloud aws` without --kit)
+    #[arg(short = 'p', long, value_name = "PORT", default_value = "443")]
+    port: u16,
+    /// PEM file with the roots that vouch for the data endpoint, when signing [default: Amazon's]
+    #[arg(long, value_name = "FILE")]
+    cafile: Option<PathBuf>,
     /// MQTT client id [default: the kit's; for the operator one that nobody else has]
     #[arg(short = 'i', long = "id", value_name = "ID", value_parser = names::client)]
     id: Option<String>,
@@ -44,9 +53,15 @@ pub(crate) struct SpeakerArgs {
     version: ProtocolVersion,
 }
 
-/// Somebody with a kit, a client id, and perhaps a local cloud to ask.
+/// How somebody proves who they are.
+enum Proof {
+    Kit(Box<Kit>),
+    Signature(Signer),
+}
+
+/// Somebody with a kit or AWS credentials, a client id, and perhaps a local cloud to ask.
 pub(crate) struct Speaker {
-    kit: Kit,
+    proof: Proof,
     client_id: String,
     version: Version,
     local: Option<Local>,
@@ -67,13 +82,14 @@ impl Speaker {
                 let local = local_cloud_of(&kit, context).await;
                 Ok(Self::new(kit, client_id, version, local))
             }
-            None if context.target.cloud == Which::Aws => Err(Failure::new(
-                Exit::Usage,
-                "AWS has no operator to speak as",
-            )
-            .advise(
-                "speak as a device: --kit DIR; or use the MQTT test client of the AWS console",
-            )),
+            None if context.target.cloud == Which::Aws => {
+                let signer = signer(context, args).await?;
+                let client_id = args
+                    .id
+                    .clone()
+                    .unwrap_or_else(|| operator_client_id("thingwire"));
+                Ok(Self::of(Proof::Signature(signer), client_id, version, None))
+            }
             None => {
                 let local = context.target.local().await?;
                 let kit = operator_kit(&local.ready()?.operator_kit)?;
@@ -88,8 +104,12 @@ impl Speaker {
 
     /// Somebody in particular.
     pub(crate) fn new(kit: Kit, client_id: String, version: Version, local: Option<Local>) -> Self {
+        Self::of(Proof::Kit(Box::new(kit)), client_id, version, local)
+    }
+
+    fn of(proof: Proof, client_id: String, version: Version, local: Option<Local>) -> Self {
         Self {
-            kit,
+            proof,
             client_id,
             version,
             local,
@@ -101,18 +121,23 @@ impl Speaker {
     ///
     /// # Errors
     /// If TLS cannot use the kit.
-    pub(crate) fn means(&self) -> Result<Means<KitConnector>, Failure> {
-        KitConnector::new(&self.kit)
-            .map(Means::new)
-            .map_err(|error| Failure::new(Exit::Kit, error.to_string()))
+    pub(crate) fn means(&self) -> Result<Means<Voice>, Failure> {
+        let voice = match &self.proof {
+            Proof::Kit(kit) => KitConnector::new(kit)
+                .map(|connector| Voice::Kit(Box::new(connector)))
+                .map_err(|error| Failure::new(Exit::Kit, error.to_string()))?,
+            Proof::Signature(signer) => Voice::Signed(signer.clone()),
+        };
+        Ok(Means::new(voice))
     }
 
     /// Connects, with TLS and MQTT.
     pub(crate) async fn connect<'b>(
         &'b self,
-        means: &'b mut Means<KitConnector>,
+        means: &'b mut Means<Voice>,
     ) -> Result<Connection<'b>, Failure> {
-        let _waiting = Waiting::start(format!("connecting to {}", self.kit.endpoint));
+        let (endpoint, _) = self.address();
+        let _waiting = Waiting::start(format!("connecting to {endpoint}"));
         match Line::open(means, &self.client_id, self.version).await {
             Ok(line) => Ok(line),
             Err(error) => Err(self.explain(error, None).await),
@@ -222,7 +247,10 @@ impl Speaker {
             return Some(refusal);
         }
         // A certificate that is refused never gets to say a client id.
-        let id = thingwire_cloud::pki::certificate_id(self.kit.certificate.first()?);
+        let Proof::Kit(kit) = &self.proof else {
+            return None;
+        };
+        let id = thingwire_cloud::pki::certificate_id(kit.certificate.first()?);
         newest(refusals::of_certificate(local, &id).await)
     }
 
@@ -233,18 +261,39 @@ impl Speaker {
         self.check_list(what)
     }
 
+    /// Name and port of the endpoint.
+    fn address(&self) -> (&str, u16) {
+        match &self.proof {
+            Proof::Kit(kit) => (&kit.endpoint, kit.mqtt_port),
+            Proof::Signature(signer) => (&signer.endpoint, signer.port),
+        }
+    }
+
     fn check_list(&self, what: String) -> Failure {
+        if let Proof::Signature(_) = self.proof {
+            let failure = Failure::new(Exit::Denied, what);
+            return refusals::check_list_of_signer(&self.client_id)
+                .into_iter()
+                .fold(failure, Failure::advise);
+        }
         refusals::check_list(&self.client_id)
             .into_iter()
             .fold(Failure::new(Exit::Denied, what), Failure::advise)
     }
 
     async fn transport_failed(&self, failure: &thingwire_device::Failure) -> Failure {
-        let endpoint = &self.kit.endpoint;
-        let port = self.kit.mqtt_port;
+        let (endpoint, port) = self.address();
         let text = failure.to_string();
         match failure.kind {
             FailureKind::ClientCertificate => self.denied(text).await,
+            FailureKind::ServerCertificate if matches!(self.proof, Proof::Signature(_)) => {
+                Failure::new(Exit::Denied, text)
+                    .advise("Amazon's roots vouch for AWS alone; for another cloud give its roots with --cafile")
+            }
+            FailureKind::Configuration if matches!(self.proof, Proof::Signature(_)) => {
+                Failure::new(Exit::Failed, text)
+                    .advise("configure AWS credentials as for the AWS CLI")
+            }
             FailureKind::ServerCertificate => Failure::new(Exit::Denied, text)
                 .advise("the kit's roots do not vouch for this server: is it the cloud that made the kit?")
                 .advise("a new kit has the current roots; check this one with `thingwire kit check DIR`"),
@@ -260,6 +309,27 @@ impl Speaker {
             }
         }
     }
+}
+
+/// Who the person's AWS credentials are, at the data endpoint that the control plane names.
+async fn signer(context: &Context, args: &SpeakerArgs) -> Result<Signer, Failure> {
+    let target = context.target.connect().await?;
+    let roots_pem = match &args.cafile {
+        None => target.roots_pem()?,
+        Some(file) => std::fs::read_to_string(file).map_err(|error| {
+            Failure::new(
+                Exit::Usage,
+                format!("cannot read `{}`: {error}", file.display()),
+            )
+        })?,
+    };
+    Ok(Signer {
+        endpoint: target.endpoint().await?,
+        port: args.port,
+        roots_pem,
+        credentials: target.credentials()?,
+        region: target.region,
+    })
 }
 
 /// The operator's kit; if it is not readable the data folder is somebody else's.

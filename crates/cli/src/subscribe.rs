@@ -27,6 +27,7 @@ Examples:
   thingwire sub -t '#' -v                       everything
   thingwire sub -t esp32/pub -C 1 -W 10         one message, within ten seconds (else exit code 27)
   thingwire sub -t esp32/sub --kit kitchen      as the device (stop the device first)
+  thingwire sub -t esp32/pub -v --cloud aws     on AWS, with your own AWS credentials
 
 When the policy denies it, exit code 3 and the reason. With --json one JSON document a line.")]
 pub(crate) struct Sub {

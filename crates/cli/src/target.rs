@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_iot::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use clap::{Args, ValueEnum};
 use serde::Deserialize;
@@ -62,6 +63,8 @@ pub(crate) struct Target {
     pub(crate) region: String,
     /// What else we know, if it is the local one.
     pub(crate) local: Option<Local>,
+    /// The person's own credentials, if it is AWS.
+    credentials: Option<SharedCredentialsProvider>,
 }
 
 /// What a local cloud says about itself.
@@ -150,6 +153,7 @@ impl Target {
             iot: aws_sdk_iot::Client::from_conf(config),
             region,
             local: Some(local),
+            credentials: None,
         }
     }
 
@@ -167,6 +171,18 @@ impl Target {
             iot: aws_sdk_iot::Client::new(&config),
             region,
             local: None,
+            credentials: config.credentials_provider(),
+        })
+    }
+
+    /// Where the person's AWS credentials come from.
+    ///
+    /// # Errors
+    /// If it is a local cloud, or no way to find any is configured.
+    pub(crate) fn credentials(&self) -> Result<SharedCredentialsProvider, Failure> {
+        self.credentials.clone().ok_or_else(|| {
+            Failure::new(Exit::Failed, "no AWS credentials are configured")
+                .advise("configure them as for the AWS CLI (aws configure, AWS_PROFILE, AWS_ACCESS_KEY_ID …)")
         })
     }
 

@@ -2,11 +2,13 @@
 
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use thingwire_cloud::config::{DEFAULT_ENDPOINT, TlsPolicy};
 use thingwire_cloud::{
-    Behaviour, CertRefusal, Cloud, Config, Quotas, Running, StartError, config::DEFAULT_ENDPOINT,
-    files,
+    Behaviour, CertRefusal, Cloud, Config, Quotas, Running, StartError, files,
 };
 
 use crate::exit::{Exit, Failure};
@@ -44,9 +46,13 @@ pub(crate) struct Up {
     /// MQTT over mutual TLS; 0 for a free port
     #[arg(long, value_name = "PORT", default_value = "8883")]
     mqtt_port: u16,
-    /// MQTT over mutual TLS with ALPN x-amzn-mqtt-ca; 0 for a free port
+    /// What AWS has on 443: MQTT over mutual TLS with ALPN x-amzn-mqtt-ca, MQTT over WebSocket and HTTPS with
+    /// signatures; 0 for a free port
     #[arg(long, value_name = "PORT", default_value = "4443")]
     alpn_port: u16,
+    /// HTTPS, and MQTT over WebSocket, with client certificates; 0 for a free port
+    #[arg(long, value_name = "PORT", default_value = "8443")]
+    https_port: u16,
     /// Control plane, HTTP and HTTPS; 0 for a free port
     #[arg(long, value_name = "PORT", default_value = "4566")]
     api_port: u16,
@@ -77,6 +83,18 @@ pub(crate) struct Up {
     /// Change one quota, and enforce all: publishes-per-connection=10; a wrong name lists them all; may be given several times
     #[arg(long = "quota", value_name = "NAME=VALUE", value_parser = quota)]
     changed_quotas: Vec<String>,
+    /// TLS versions of the ports for devices, by AWS's name of the security policy
+    #[arg(long, value_name = "POLICY", default_value = TlsPolicy::default().name(), value_parser = tls_policy())]
+    tls_policy: TlsPolicy,
+    /// More access keys that may sign requests, in a file like AWS's shared credentials file
+    #[arg(long, value_name = "FILE")]
+    access_keys: Option<PathBuf>,
+    /// Seconds that a connection opened with a signature lives
+    #[arg(long, value_name = "SECONDS", default_value = "86400", value_parser = clap::value_parser!(u64).range(1..))]
+    websocket_life: u64,
+    /// Seconds that the clock of who signs may be off
+    #[arg(long, value_name = "SECONDS", default_value = "300", value_parser = clap::value_parser!(u64).range(1..))]
+    signature_skew: u64,
     /// Append what clients do, and whether it was allowed, to this file, one line of JSON for each distinct
     /// event; `thingwire policy generate` makes the least policy of it
     #[arg(long, value_name = "FILE")]
@@ -104,6 +122,16 @@ enum Refuse {
     Alert,
     /// Finish the handshake, then close
     AfterHandshake,
+}
+
+/// The policies, by name.
+fn tls_policy() -> impl TypedValueParser<Value = TlsPolicy> {
+    PossibleValuesParser::new(TlsPolicy::ALL.map(TlsPolicy::name)).try_map(|name| {
+        TlsPolicy::ALL
+            .into_iter()
+            .find(|policy| policy.name() == name)
+            .ok_or("no such policy")
+    })
 }
 
 impl From<Refuse> for CertRefusal {
@@ -163,6 +191,7 @@ impl Up {
             bind: self.bind,
             mqtt_port: self.mqtt_port,
             alpn_port: self.alpn_port,
+            https_port: self.https_port,
             api_port: self.api_port,
             sntp_port: self.sntp_port,
             plaintext_port: self.plaintext_port,
@@ -173,6 +202,10 @@ impl Up {
                 BehaviourFlag::Mqtt => Behaviour::Mqtt,
             },
             quotas,
+            tls_policy: self.tls_policy,
+            access_keys_file: self.access_keys,
+            websocket_life: Duration::from_secs(self.websocket_life),
+            signature_skew: Duration::from_secs(self.signature_skew),
             ready_file: self.ready_file,
             record_file: self.record,
             ..Config::new(data_dir)
@@ -244,6 +277,16 @@ fn print(
         "time",
         &format!("{}:{}  SNTP over UDP", ready.endpoint, ready.sntp_port),
     )?;
+    row(
+        "WebSocket",
+        &format!("wss://{}:{}/mqtt  signed", ready.endpoint, ready.alpn_port),
+    )?;
+    if let Some(port) = ready.https_port {
+        row(
+            "HTTPS",
+            &format!("https://{}:{port}  mutual TLS", ready.endpoint),
+        )?;
+    }
     if let Some(port) = running.plaintext_port() {
         row(
             "MQTT, no TLS",
@@ -260,6 +303,7 @@ fn print(
     )?;
     row("roots", &ready.ca_file.display().to_string())?;
     row("operator's kit", &ready.operator_kit.display().to_string())?;
+    row("access key", &ready.credentials_file.display().to_string())?;
     row("data folder", &data_dir.display().to_string())?;
     // Commands find a cloud in the usual folder by themselves.
     let hint = if usual {

@@ -86,5 +86,57 @@ fn missing_configuration_is_named() {
         .output()
         .unwrap()
         .into();
-    finished.expect(2, &["no operator", "--kit"]);
+    finished.expect(2, &["no AWS region", "AWS_REGION"]);
+}
+
+/// `A-6`, `A-9`: with no kit the person speaks through a signed WebSocket. The local cloud stands in for both planes, and its
+/// operator's key for the person's.
+#[test]
+fn pub_and_sub_speak_with_the_persons_own_credentials() {
+    let cloud = Cloud::start();
+    let text = |member: &str| cloud.ready[member].as_str().unwrap().to_owned();
+    let port = cloud.ready["alpn_port"].to_string();
+    let as_the_person = |args: &[&str]| {
+        let mut command = without_configuration(&cloud);
+        command
+            .args(args)
+            .args(["--port", &port, "--cafile", &text("ca_file")])
+            .env("AWS_SHARED_CREDENTIALS_FILE", text("credentials_file"))
+            .env("AWS_REGION", "us-east-1")
+            .env("AWS_ENDPOINT_URL_IOT", text("api_url"));
+        command
+    };
+    let mut command = as_the_person(&["sub", "-t", "a/#", "-v", "-C", "2"]);
+    command.env("RUST_LOG", "thingwire=info");
+    let listener = common::Listener::start(command, "subscribed");
+    for version in ["mqttv5", "mqttv311"] {
+        let args = ["pub", "-t", "a/b", "-m", version, "-V", version];
+        let published: Finished = as_the_person(&args).output().unwrap().into();
+        published.expect(0, &[]);
+        assert_eq!(listener.line(), format!("a/b {version}"));
+    }
+    assert_eq!(listener.end().0, Some(0));
+
+    // Another secret, then another region: the cloud says no more than AWS does, and we say what to look at.
+    let mut wrong = as_the_person(&["pub", "-t", "a", "-m", "x"]);
+    wrong
+        .env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI");
+    let refused: Finished = wrong.output().unwrap().into();
+    let refused = refused.expect(3, &["signature", "403", "get-caller-identity"]);
+    assert!(!refused.stderr.contains("wJalrXUtnFEMI"));
+    let mut elsewhere = as_the_person(&["pub", "-t", "a", "-m", "x"]);
+    elsewhere.env("AWS_REGION", "eu-west-1");
+    let refused: Finished = elsewhere.output().unwrap().into();
+    refused.expect(3, &["403"]);
+
+    // Amazon's roots do not vouch for a cloud of ours.
+    let mut command = without_configuration(&cloud);
+    command
+        .args(["pub", "-t", "a", "-m", "x", "--port", &port])
+        .env("AWS_SHARED_CREDENTIALS_FILE", text("credentials_file"))
+        .env("AWS_REGION", "us-east-1")
+        .env("AWS_ENDPOINT_URL_IOT", text("api_url"));
+    let distrusted: Finished = command.output().unwrap().into();
+    distrusted.expect(3, &["--cafile"]);
 }

@@ -55,6 +55,8 @@ fn a_listener_comes_back_with_the_cloud() {
         &ports[0],
         "--alpn-port",
         &ports[1],
+        "--https-port",
+        "0",
         "--api-port",
         "0",
     ];

@@ -48,6 +48,9 @@ fn no_key_and_no_payload_is_logged_at_any_level() {
         said.push_str(&String::from_utf8_lossy(&output.stderr));
     }
     let operator = Path::new(cloud.ready["operator_kit"].as_str().unwrap()).join("private.key");
+    let secret = read(cloud.ready["credentials_file"].as_str().unwrap());
+    let secret = secret.rsplit(" = ").next().unwrap().trim().to_owned();
+    assert_eq!(secret.len(), 40);
     let keys = [read(cloud.path("lamp/private.key")), read(operator)];
     let (_, log, _folder) = cloud.stop();
     assert!(
@@ -64,6 +67,8 @@ fn no_key_and_no_payload_is_logged_at_any_level() {
         !said.contains(decimal.trim_matches(['[', ']'])),
         "a payload as bytes"
     );
+    assert!(!said.contains(&secret), "the secret of an access key");
+    assert!(!said.contains("X-Amz-Signature"), "a signed URL");
     assert!(!said.contains("PRIVATE KEY"), "the frame of a key");
     for key in keys {
         let lines: Vec<&str> = key

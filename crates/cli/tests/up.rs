@@ -13,9 +13,8 @@ fn the_ready_file_says_where_everything_is() {
     assert_eq!(ready["endpoint"], "localhost");
     assert_eq!(ready["region"], "us-east-1");
     assert_eq!(ready["account_id"], "123456789012");
-    assert_eq!(ready["https_port"], serde_json::Value::Null);
     assert_eq!(ready["console_url"], serde_json::Value::Null);
-    for port in ["mqtt_port", "alpn_port"] {
+    for port in ["mqtt_port", "alpn_port", "https_port"] {
         assert!(
             ready[port].as_u64().is_some_and(|port| port > 0),
             "{port}: {ready}"
@@ -61,11 +60,11 @@ fn a_second_one_on_the_same_folder_says_so() {
 fn a_port_in_use_is_named_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for flag in ["--mqtt-port", "--alpn-port", "--api-port"] {
+    for flag in ["--mqtt-port", "--alpn-port", "--https-port", "--api-port"] {
         let folder = tempfile::tempdir().unwrap();
         let mut command = thingwire();
         command.args(["up", "--data-dir"]).arg(folder.path());
-        for other in ["--mqtt-port", "--alpn-port", "--api-port"] {
+        for other in ["--mqtt-port", "--alpn-port", "--https-port", "--api-port"] {
             command.args([other, if other == flag { &port } else { "0" }]);
         }
         let finished: Finished = command.output().unwrap().into();

@@ -14,6 +14,7 @@ use thingwire_broker::{Action, AllowAll, Authorize, Client, Decision, Permission
 use thingwire_policy as policy;
 use thingwire_policy::{Context, Outcome, PolicySet, Request};
 
+use crate::access_keys::is_access_key;
 use crate::registry::{AttachedThing, Certificate, CertificateStatus, Registry, Standing};
 pub use holder::Names;
 
@@ -51,12 +52,16 @@ impl Authorizer {
         things: &[AttachedThing],
     ) -> Context {
         let mut context = self.context_of(certificate);
-        context.client_id = Some(client.client_id.to_string());
+        // A request over HTTP has no client id, and so no thing (`C-40`).
+        let over_mqtt = !client.client_id.is_empty();
+        context.client_id = over_mqtt.then(|| client.client_id.to_string());
         context.source_ip = Some(client.address.ip());
         context.domain_name = client.server_name.as_deref().map(str::to_owned);
         context.persistent = client.persistent;
         context.last_will_topic = client.will_topic.as_deref().map(str::to_owned);
-        context.things = things.iter().map(as_policy_thing).collect();
+        if over_mqtt {
+            context.things = things.iter().map(as_policy_thing).collect();
+        }
         context
     }
 
@@ -118,7 +123,8 @@ impl Authorize for Authorizer {
     }
 
     fn permissions(&self, client: &Client) -> Arc<dyn Permissions> {
-        if &*client.principal == PLAINTEXT_PRINCIPAL {
+        // For access keys IAM decides, not IoT policies (`C-9`); the local list says yes to all of its keys.
+        if &*client.principal == PLAINTEXT_PRINCIPAL || is_access_key(&client.principal) {
             return Arc::new(AllowAll);
         }
         let Standing {

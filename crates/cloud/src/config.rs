@@ -2,6 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
+
+use thingwire_contract::limit::WEBSOCKET_LIFE_SECONDS;
 
 use thingwire_broker::{Behaviour, Quotas};
 
@@ -22,6 +25,53 @@ pub enum CertRefusal {
     AfterHandshake,
 }
 
+/// AWS's security policies for TLS (`A-17`), under their names after `IoTSecurityPolicy_`. rustls has no TLS below 1.2, so the two
+/// that allow it offer 1.2 alone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TlsPolicy {
+    /// TLS 1.2 and 1.3; AWS's default.
+    #[default]
+    Tls13_1_2_2022_10,
+    /// TLS 1.3 only.
+    Tls13_1_3_2022_10,
+    /// TLS 1.2 only.
+    Tls12_1_2_2022_10,
+    /// TLS 1.0 to 1.2 on AWS.
+    Tls12_1_0_2016_01,
+    /// TLS 1.0 to 1.2 on AWS.
+    Tls12_1_0_2015_01,
+    /// TLS 1.2 and 1.3; GovCloud's default.
+    Tls13_1_2_2022_01,
+}
+
+impl TlsPolicy {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Tls13_1_2_2022_10,
+        Self::Tls13_1_3_2022_10,
+        Self::Tls12_1_2_2022_10,
+        Self::Tls12_1_0_2016_01,
+        Self::Tls12_1_0_2015_01,
+        Self::Tls13_1_2_2022_01,
+    ];
+
+    /// AWS's name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Tls13_1_2_2022_10 => "IoTSecurityPolicy_TLS13_1_2_2022_10",
+            Self::Tls13_1_3_2022_10 => "IoTSecurityPolicy_TLS13_1_3_2022_10",
+            Self::Tls12_1_2_2022_10 => "IoTSecurityPolicy_TLS12_1_2_2022_10",
+            Self::Tls12_1_0_2016_01 => "IoTSecurityPolicy_TLS12_1_0_2016_01",
+            Self::Tls12_1_0_2015_01 => "IoTSecurityPolicy_TLS12_1_0_2015_01",
+            Self::Tls13_1_2_2022_01 => "IoTSecurityPolicy_TLS13_1_2_2022_01",
+        }
+    }
+}
+
+/// How far the clocks of signer and server may be apart, as on AWS.
+pub const SIGNATURE_SKEW: Duration = Duration::from_secs(300);
+
 /// The settings of a local cloud. [`Config::new`] has the defaults.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -39,8 +89,11 @@ pub struct Config {
     pub bind: IpAddr,
     /// MQTT over mutual TLS; 0 takes a free port.
     pub mqtt_port: u16,
-    /// MQTT over mutual TLS with ALPN `x-amzn-mqtt-ca` (`A-6`); 0 takes a free port.
+    /// What AWS has on 443 (`A-6`): MQTT over mutual TLS with ALPN `x-amzn-mqtt-ca`, HTTPS over mutual TLS with `x-amzn-http-ca`, and
+    /// without either, signed: MQTT over WebSocket and HTTPS. 0 takes a free port.
     pub alpn_port: u16,
+    /// HTTPS and MQTT over WebSocket with a client certificate (`A-6`); 0 takes a free port.
+    pub https_port: u16,
     /// The control plane, HTTP and HTTPS; 0 takes a free port.
     pub api_port: u16,
     /// SNTP over UDP, for devices without a clock; 0 takes a free port.
@@ -55,6 +108,14 @@ pub struct Config {
     pub behaviour: Behaviour,
     /// AWS's rates and account numbers. Usually off.
     pub quotas: Option<Quotas>,
+    /// Which TLS versions the ports for devices take (`A-17`).
+    pub tls_policy: TlsPolicy,
+    /// More access keys that may sign requests, in the form of AWS's shared credentials file.
+    pub access_keys_file: Option<PathBuf>,
+    /// How far the clocks of signer and server may be apart.
+    pub signature_skew: Duration,
+    /// How long a connection lives that was opened with a signature (`A-10`).
+    pub websocket_life: Duration,
     /// Where to write, once everything listens, what listens where.
     pub ready_file: Option<PathBuf>,
     /// Where to append what clients did and what was decided, one line of JSON for each distinct event. Usually nowhere.
@@ -74,6 +135,7 @@ impl Config {
             bind: IpAddr::V4(Ipv4Addr::LOCALHOST),
             mqtt_port: 8883,
             alpn_port: 4443,
+            https_port: 8443,
             api_port: 4566,
             sntp_port: 4123,
             plaintext_port: None,
@@ -81,6 +143,10 @@ impl Config {
             strict_sni: false,
             behaviour: Behaviour::default(),
             quotas: None,
+            tls_policy: TlsPolicy::default(),
+            access_keys_file: None,
+            signature_skew: SIGNATURE_SKEW,
+            websocket_life: Duration::from_secs(u64::from(WEBSOCKET_LIFE_SECONDS)),
             ready_file: None,
             record_file: None,
         }
@@ -89,7 +155,7 @@ impl Config {
     /// The same with a free port for everything that listens.
     #[must_use]
     pub fn with_free_ports(mut self) -> Self {
-        (self.mqtt_port, self.alpn_port) = (0, 0);
+        (self.mqtt_port, self.alpn_port, self.https_port) = (0, 0, 0);
         (self.api_port, self.sntp_port) = (0, 0);
         self.plaintext_port = self.plaintext_port.map(|_| 0);
         self

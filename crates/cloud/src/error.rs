@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use thingwire_kit::KitError;
 use thingwire_store::StoreError;
 
+pub use crate::access_keys::KeyListError;
 use crate::account::AccountError;
 use crate::registry::RegistryError;
 
@@ -60,6 +61,14 @@ pub enum StartError {
         path: PathBuf,
         /// What the system says.
         error: io::Error,
+    },
+    /// A list of access keys cannot be used.
+    #[error("the access keys in `{}` cannot be used: {error}", path.display())]
+    AccessKeys {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        error: KeyListError,
     },
     /// Another running cloud has the data folder.
     #[error("data folder `{}` is in use by another running cloud; stop it, or choose another --data-dir", .0.display())]

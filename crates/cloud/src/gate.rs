@@ -1,4 +1,4 @@
-//! The way in for devices: TLS, the judgement of certificate and server name (`A-28`), then MQTT.
+//! The way in for devices: TLS, the judgement of certificate and server name (`A-28`), then MQTT or HTTP.
 //!
 //! Whoever is refused here never gets a CONNACK (`A-30`); why is in the log and among the refusals.
 
@@ -8,17 +8,19 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use rustls::AlertDescription;
+use rustls::server::Acceptor;
+use thingwire_broker::Peer;
 use thingwire_broker::edge::serve;
-use thingwire_broker::{Broker, Peer};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
-use tokio_rustls::TlsAcceptor;
+use tokio::sync::{Semaphore, watch};
+use tokio_rustls::LazyConfigAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use crate::data_plane::{Caller, DataPlane};
 use crate::health::Counts;
-use crate::refusals::{NewRefusal, Reason, Refusals};
-use crate::tls::{self, ALPN_MQTT, Certificates, Denied};
+use crate::refusals::{NewRefusal, Reason};
+use crate::tls::{self, Certificates, Denied, DeviceTls, Wish};
 
 /// A handshake, and the wait for its turn, may take this long. A board with a slow chip needs about two seconds.
 const HANDSHAKE: Duration = Duration::from_secs(15);
@@ -27,11 +29,15 @@ const HANDSHAKES: usize = 512;
 /// A closing connection may take this long to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// The first byte of a CONNECT; no request of HTTP begins so.
+const MQTT_CONNECT: u8 = 0x10;
+/// What is read to see that byte, and of each request at once.
+const READ_AHEAD: usize = 1024;
+
 /// What all device listeners share.
 pub(crate) struct Gate {
-    pub(crate) broker: Broker,
+    pub(crate) data_plane: Arc<DataPlane>,
     pub(crate) certificates: Arc<dyn Certificates>,
-    pub(crate) refusals: Arc<Refusals>,
     counts: Arc<Counts>,
     /// The names under which this cloud may be asked for; none when any will do (`A-16`).
     pub(crate) strict_names: Option<BTreeSet<String>>,
@@ -57,72 +63,114 @@ impl From<Denied> for Refused {
 
 impl Gate {
     pub(crate) fn new(
-        broker: Broker,
+        data_plane: Arc<DataPlane>,
         certificates: Arc<dyn Certificates>,
-        refusals: Arc<Refusals>,
         counts: Arc<Counts>,
         strict_names: Option<BTreeSet<String>>,
     ) -> Self {
         Self {
-            broker,
+            data_plane,
             certificates,
-            refusals,
             counts,
             strict_names,
             handshakes: Semaphore::new(HANDSHAKES),
         }
     }
 
-    /// Serves one connection to its end. Being dropped closes it.
+    /// Serves one connection to its end. Being dropped closes it; `stop` ends the requests of HTTP.
     pub(crate) async fn admit(
         self: Arc<Self>,
-        acceptor: TlsAcceptor,
-        alpn: bool,
+        tls: DeviceTls,
         stream: TcpStream,
         from: SocketAddr,
+        stop: watch::Receiver<bool>,
     ) {
-        let Some(stream) = self.handshake(&acceptor, stream, from).await else {
+        let Some((wish, stream)) = self.handshake(&tls, stream, from).await else {
             return;
         };
-        match self.judge(&stream, alpn) {
-            Ok(peer) => {
-                serve(
-                    &self.broker,
-                    stream,
-                    Peer {
-                        address: from,
-                        ..peer
-                    },
-                )
-                .await;
-            }
+        let caller = match self.judge(&stream, wish, from) {
+            Ok(caller) => caller,
             Err(refused) => {
                 self.note(from, refused);
-                goodbye(stream).await;
+                return goodbye(stream).await;
             }
+        };
+        if wish != Wish::Mqtt {
+            // Of the two this is the larger future by far, and the rarer one.
+            return Box::pin(self.http(stream, caller, stop)).await;
         }
+        let peer = Peer {
+            principal: caller.certificate_id.unwrap_or_default().into(),
+            address: from,
+            server_name: caller.server_name,
+        };
+        serve(&self.data_plane.broker, stream, peer).await;
+    }
+
+    /// HTTP, unless the first byte says that it is MQTT on the wrong port.
+    async fn http(
+        self: Arc<Self>,
+        stream: TlsStream<TcpStream>,
+        caller: Caller,
+        stop: watch::Receiver<bool>,
+    ) {
+        let mut stream = BufReader::with_capacity(READ_AHEAD, stream);
+        let first = match tokio::time::timeout(HANDSHAKE, stream.fill_buf()).await {
+            Ok(Ok(bytes)) => bytes.first().copied(),
+            _ => return,
+        };
+        if first == Some(MQTT_CONNECT) {
+            let explanation = "MQTT on this port needs the ALPN protocol x-amzn-mqtt-ca; without it use the MQTT port";
+            self.note(
+                caller.address,
+                Refused {
+                    reason: Reason::AlpnMissing,
+                    explanation: explanation.to_owned(),
+                    certificate_id: caller.certificate_id,
+                },
+            );
+            return goodbye(stream).await;
+        }
+        Arc::clone(&self.data_plane)
+            .serve(stream, caller, stop)
+            .await;
     }
 
     async fn handshake(
         &self,
-        acceptor: &TlsAcceptor,
+        tls: &DeviceTls,
         stream: TcpStream,
         from: SocketAddr,
-    ) -> Option<TlsStream<TcpStream>> {
+    ) -> Option<(Wish, TlsStream<TcpStream>)> {
         let handshake = async {
             // Never closed, so acquiring cannot fail.
             let _turn = self.handshakes.acquire().await.ok();
-            acceptor.accept(stream).into_fallible().await
+            let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
+            let hello = match (&mut hello).await {
+                Ok(hello) => hello,
+                Err(error) => return Err((None, error, hello.take_io())),
+            };
+            let (wish, config) = tls.choose(&hello.client_hello());
+            match hello.into_stream(config).into_fallible().await {
+                Ok(stream) => Ok((wish, stream)),
+                Err((error, stream)) => Err((Some(wish), error, Some(stream))),
+            }
         };
         match tokio::time::timeout(HANDSHAKE, handshake).await {
-            Ok(Ok(stream)) => {
+            Ok(Ok(done)) => {
                 self.counts.handshake_done();
-                Some(stream)
+                Some(done)
             }
-            Ok(Err((error, stream))) => {
-                let why = self.explain(from, &error);
+            Ok(Err((wish, error, stream))) => {
+                let why = if wish == Some(Wish::Custom) {
+                    self.no_custom_authorizer(from)
+                } else {
+                    self.explain(from, &error)
+                };
                 self.counts.handshake_failed(why);
-                goodbye(stream).await;
+                if let Some(stream) = stream {
+                    goodbye(stream).await;
+                }
                 None
             }
             Err(_) => {
@@ -131,6 +179,21 @@ impl Gate {
                 None
             }
         }
+    }
+
+    fn no_custom_authorizer(&self, from: SocketAddr) -> &'static str {
+        let explanation = "the ALPN protocol mqtt is for custom authorizers, which this cloud does not have; \
+                           with a certificate use x-amzn-mqtt-ca";
+        let reason = Reason::NotAuthenticated;
+        self.note(
+            from,
+            Refused {
+                reason,
+                explanation: explanation.to_owned(),
+                certificate_id: None,
+            },
+        );
+        reason.name()
     }
 
     /// Tells a handshake that failed because of us from one that failed because of them. Answers why, as a name.
@@ -188,56 +251,53 @@ impl Gate {
     }
 
     /// Everything that is judged after the handshake; in the way of [`crate::config::CertRefusal::AfterHandshake`], all of it.
-    fn judge(&self, stream: &TlsStream<TcpStream>, alpn: bool) -> Result<Peer, Refused> {
-        let (tcp, session) = stream.get_ref();
-        let certificate = session
-            .peer_certificates()
-            .and_then(<[_]>::first)
-            .ok_or_else(|| Refused {
-                reason: Reason::NotAuthenticated,
-                explanation: "the client showed no certificate".to_owned(),
-                certificate_id: None,
-            })?;
-        let since = SystemTime::now()
-            .duration_since(SystemTime::UNIX_EPOCH)
-            .unwrap_or_default();
-        let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-        // Also when it was judged during the handshake: its status may have changed since.
-        let certificate_id = tls::judge(self.certificates.as_ref(), certificate, now)?;
-        let refused = |reason, explanation: String| Refused {
-            reason,
-            explanation,
-            certificate_id: Some(certificate_id.clone()),
-        };
-        if alpn && session.alpn_protocol() != Some(ALPN_MQTT) {
-            let explanation =
-                "this port needs the ALPN protocol x-amzn-mqtt-ca; without it use the MQTT port";
-            return Err(refused(Reason::AlpnMissing, explanation.to_owned()));
+    fn judge(
+        &self,
+        stream: &TlsStream<TcpStream>,
+        wish: Wish,
+        from: SocketAddr,
+    ) -> Result<Caller, Refused> {
+        let (_, session) = stream.get_ref();
+        let mut certificate_id = None;
+        if wish != Wish::Signed {
+            let certificate = session
+                .peer_certificates()
+                .and_then(<[_]>::first)
+                .ok_or_else(|| Refused {
+                    reason: Reason::NotAuthenticated,
+                    explanation: "the client showed no certificate".to_owned(),
+                    certificate_id: None,
+                })?;
+            let since = SystemTime::now()
+                .duration_since(SystemTime::UNIX_EPOCH)
+                .unwrap_or_default();
+            let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+            // Also when it was judged during the handshake: its status may have changed since.
+            certificate_id = Some(tls::judge(self.certificates.as_ref(), certificate, now)?);
         }
         let server_name = session.server_name();
         if let Some(names) = &self.strict_names {
-            match server_name {
-                Some(name) if names.contains(&name.to_ascii_lowercase()) => {}
-                Some(name) => {
-                    let explanation = format!(
-                        "the server name `{name}` is none of ours; use the endpoint's name"
-                    );
-                    return Err(refused(Reason::SniMisused, explanation));
-                }
-                None => {
-                    let explanation =
-                        "the client sent no server name (SNI), which strict mode requires"
-                            .to_owned();
-                    return Err(refused(Reason::SniMisused, explanation));
-                }
+            let misused = match server_name {
+                Some(name) if names.contains(&name.to_ascii_lowercase()) => None,
+                Some(name) => Some(format!(
+                    "the server name `{name}` is none of ours; use the endpoint's name"
+                )),
+                None => Some(
+                    "the client sent no server name (SNI), which strict mode requires".to_owned(),
+                ),
+            };
+            if let Some(explanation) = misused {
+                return Err(Refused {
+                    reason: Reason::SniMisused,
+                    explanation,
+                    certificate_id,
+                });
             }
         }
-        Ok(Peer {
-            principal: certificate_id.into(),
-            address: tcp
-                .peer_addr()
-                .unwrap_or_else(|_| SocketAddr::from(([0, 0, 0, 0], 0))),
+        Ok(Caller {
+            address: from,
             server_name: server_name.map(Into::into),
+            certificate_id,
         })
     }
 
@@ -246,7 +306,7 @@ impl Gate {
             event_type = "Connection.AuthNError", status = "Failure", reason = refused.reason.name(), source = %from,
             principal = refused.certificate_id.as_deref().unwrap_or_default(), "{}", refused.explanation
         );
-        self.refusals.add(NewRefusal {
+        self.data_plane.refusals.add(NewRefusal {
             reason: refused.reason,
             explanation: refused.explanation,
             action: None,

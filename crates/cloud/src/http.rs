@@ -8,12 +8,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::header::{CONNECTION, CONTENT_TYPE, HOST, HeaderName, ORIGIN};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::HttpService;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -114,6 +117,10 @@ impl Api {
         }
     }
 
+    fn service(&self) -> TowerToHyperService<Router> {
+        TowerToHyperService::new(self.router.clone())
+    }
+
     /// Serves one connection to its end, or until `stop`. Being dropped closes it.
     pub(crate) async fn serve(
         self: Arc<Self>,
@@ -127,10 +134,10 @@ impl Api {
             _ => return,
         };
         if !tls {
-            return self.requests(stream, from, stop).await;
+            return requests(stream, self.service(), from, stop).await;
         }
         match tokio::time::timeout(PATIENCE, self.tls.accept(stream)).await {
-            Ok(Ok(stream)) => self.requests(stream, from, stop).await,
+            Ok(Ok(stream)) => requests(stream, self.service(), from, stop).await,
             Ok(Err(error)) => {
                 tracing::info!(source = %from, %error, "TLS handshake on the API port failed")
             }
@@ -139,33 +146,37 @@ impl Api {
             }
         }
     }
+}
 
-    async fn requests<S>(
-        self: Arc<Self>,
-        stream: S,
-        from: SocketAddr,
-        mut stop: watch::Receiver<bool>,
-    ) where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let service = TowerToHyperService::new(self.router.clone());
-        let mut builder = http1::Builder::new();
-        builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
-        let connection = builder.serve_connection(TokioIo::new(stream), service);
-        tokio::pin!(connection);
-        let mut stopping = false;
-        loop {
-            tokio::select! {
-                ended = connection.as_mut() => {
-                    if let Err(error) = ended {
-                        tracing::debug!(source = %from, %error, "HTTP connection");
-                    }
-                    return;
+/// Serves the requests of one connection, until it ends, becomes something else, or `stop`.
+pub(crate) async fn requests<S, V>(
+    stream: S,
+    service: V,
+    from: SocketAddr,
+    mut stop: watch::Receiver<bool>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    V: HttpService<Incoming, ResBody = Body>,
+    V::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    tokio::pin!(connection);
+    let mut stopping = false;
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(source = %from, %error, "HTTP connection");
                 }
-                () = stopped(&mut stop), if !stopping => {
-                    stopping = true;
-                    connection.as_mut().graceful_shutdown();
-                }
+                return;
+            }
+            () = stopped(&mut stop), if !stopping => {
+                stopping = true;
+                connection.as_mut().graceful_shutdown();
             }
         }
     }

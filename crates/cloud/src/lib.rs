@@ -5,11 +5,13 @@
 //! asks [`authorize`] about every action; people's tools come in through [`api`], which changes the [`registry`].
 //! Everything that must survive goes through one [`thingwire_store::Store`].
 
+mod access_keys;
 pub mod account;
 pub mod api;
 pub mod authorize;
 mod chain;
 pub mod config;
+mod data_plane;
 pub mod error;
 pub mod files;
 mod gate;
@@ -24,9 +26,11 @@ pub mod ready;
 mod record;
 pub mod refusals;
 pub mod registry;
+mod sigv4;
 mod sntp;
 mod start;
 pub mod tls;
+pub mod websocket;
 
 pub use config::{CertRefusal, Config};
 pub use error::StartError;

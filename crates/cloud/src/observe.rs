@@ -63,7 +63,7 @@ impl Watch {
 }
 
 /// The action's name in policies and logs.
-const fn name(action: Action) -> &'static str {
+pub(crate) const fn name(action: Action) -> &'static str {
     match action {
         Action::Connect => "iot:Connect",
         Action::Publish => "iot:Publish",

@@ -18,11 +18,11 @@ pub struct Ready {
     pub endpoint: String,
     /// MQTT over mutual TLS.
     pub mqtt_port: u16,
-    /// MQTT over mutual TLS with ALPN `x-amzn-mqtt-ca`.
+    /// What AWS has on 443: MQTT over mutual TLS with ALPN `x-amzn-mqtt-ca`, MQTT over WebSocket and HTTPS with signatures.
     pub alpn_port: u16,
     /// SNTP, UDP.
     pub sntp_port: u16,
-    /// HTTPS with certificates.
+    /// HTTPS, and MQTT over WebSocket, with certificates.
     pub https_port: Option<u16>,
     /// The control plane.
     pub api_url: String,
@@ -32,6 +32,8 @@ pub struct Ready {
     pub ca_file: PathBuf,
     /// Folder of the operator's kit.
     pub operator_kit: PathBuf,
+    /// The operator's access key, in the form of AWS's shared credentials file.
+    pub credentials_file: PathBuf,
     /// Region.
     pub region: String,
     /// Account, 12 digits.
@@ -79,6 +81,7 @@ mod tests {
             console_url: None,
             ca_file: "/data/root-CA.pem".into(),
             operator_kit: "/data/operator-kit".into(),
+            credentials_file: "/data/operator-credentials".into(),
             region: "us-east-1".to_owned(),
             account_id: "123456789012".to_owned(),
         };
@@ -90,7 +93,7 @@ mod tests {
             serde_json::json!({
                 "endpoint": "localhost", "mqtt_port": 8883, "alpn_port": 4443, "sntp_port": 4123, "https_port": null,
                 "api_url": "http://localhost:4566", "console_url": null, "ca_file": "/data/root-CA.pem",
-                "operator_kit": "/data/operator-kit", "region": "us-east-1", "account_id": "123456789012",
+                "operator_kit": "/data/operator-kit", "credentials_file": "/data/operator-credentials", "region": "us-east-1", "account_id": "123456789012",
             })
         );
         assert_eq!(

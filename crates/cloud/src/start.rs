@@ -17,11 +17,13 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
+use crate::access_keys::{self, AccessKeys};
 use crate::account::{Account, Wanted};
 use crate::api::{ApiState, router};
 use crate::authorize::{Authorizer, PLAINTEXT_PRINCIPAL};
 use crate::chain;
 use crate::config::Config;
+use crate::data_plane::DataPlane;
 use crate::error::StartError;
 use crate::gate::Gate;
 use crate::health::{Counts, Health, Metered};
@@ -35,12 +37,14 @@ use crate::record::Recording;
 use crate::refusals::Refusals;
 use crate::registry::{Place, Registry};
 use crate::sntp::TimePort;
-use crate::tls::Tls;
+use crate::tls::{Entry, Tls};
 
 /// The data file inside the data folder.
 const DATA_FILE: &str = "thingwire.redb";
 /// Both roots, for whoever needs to trust this cloud.
 const CA_FILE: &str = "root-CA.pem";
+/// How often the age of the server certificates is looked at; they are renewed more than a year before their end.
+const RENEWAL: Duration = Duration::from_secs(24 * 3600);
 /// How long shutdown waits for the last users of the store.
 const LAST_USERS: Duration = Duration::from_secs(5);
 
@@ -66,6 +70,8 @@ struct Opened {
     account: Account,
     registry: Arc<Registry>,
     operator: Operator,
+    keys: AccessKeys,
+    wanted: Wanted,
 }
 
 impl std::fmt::Debug for Running {
@@ -95,12 +101,15 @@ impl Cloud {
             account,
             registry,
             operator,
+            keys,
+            wanted,
         } = opened;
 
         let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
         let mqtt = Port::open("--mqtt-port", config.bind, config.mqtt_port).await?;
         let alpn = Port::open("--alpn-port", config.bind, config.alpn_port).await?;
         let time = TimePort::open("--sntp-port", config.bind, config.sntp_port).await?;
+        let https = Port::open("--https-port", config.bind, config.https_port).await?;
         let api = Port::open("--api-port", loopback, config.api_port).await?;
         let plaintext = match config.plaintext_port {
             Some(port) => Some(Port::open("--plaintext-port", loopback, port).await?),
@@ -130,11 +139,12 @@ impl Cloud {
             mqtt_port: mqtt.number(),
             alpn_port: alpn.number(),
             sntp_port: time.number(),
-            https_port: None,
+            https_port: Some(https.number()),
             api_url: format!("http://127.0.0.1:{}", api.number()),
             console_url: None,
             ca_file: config.data_dir.join(CA_FILE),
             operator_kit: config.data_dir.join(operator::KIT),
+            credentials_file: config.data_dir.join(access_keys::FILE),
             region: account.region.clone(),
             account_id: account.account_id.clone(),
         };
@@ -146,7 +156,13 @@ impl Cloud {
         tasks.spawn(disconnect(&registry, broker.clone(), stopping.clone()));
         tasks.spawn(presence::publish(broker.clone(), events, stopping.clone()));
 
-        let tls = Tls::new(&account).map_err(StartError::Tls)?;
+        let tls = Arc::new(Tls::new(&account).map_err(StartError::Tls)?);
+        tasks.spawn(renew(
+            Arc::clone(&tls),
+            Arc::clone(&store),
+            wanted,
+            stopping.clone(),
+        ));
         let strict_names = config.strict_sni.then(|| {
             account
                 .names
@@ -155,24 +171,37 @@ impl Cloud {
                 .collect()
         });
         let counts = Arc::new(Counts::default());
+        let data_plane = Arc::new(DataPlane {
+            broker: broker.clone(),
+            authorizer: Arc::<Authorizer>::clone(&authorizer),
+            refusals: Arc::clone(&refusals),
+            keys,
+            region: account.region.clone(),
+            skew: config.signature_skew,
+            websocket_life: config.websocket_life,
+        });
         let gate = Arc::new(Gate::new(
-            broker.clone(),
+            data_plane,
             Arc::<Registry>::clone(&registry),
-            Arc::clone(&refusals),
             Arc::clone(&counts),
             strict_names,
         ));
-        for (port, with_alpn) in [(mqtt, false), (alpn, true)] {
+        for (port, entry) in [
+            (mqtt, Entry::Mqtt),
+            (alpn, Entry::Shared),
+            (https, Entry::Https),
+        ] {
             let server = tls
                 .for_devices(
                     Arc::<Registry>::clone(&registry),
                     config.cert_refusal,
-                    with_alpn,
+                    config.tls_policy,
+                    entry,
                 )
                 .map_err(StartError::Tls)?;
-            let (gate, acceptor) = (Arc::clone(&gate), TlsAcceptor::from(server));
+            let (gate, stop) = (Arc::clone(&gate), stopping.clone());
             tasks.spawn(port.serve(stopping.clone(), move |stream, from| {
-                Arc::clone(&gate).admit(acceptor.clone(), with_alpn, stream, from)
+                Arc::clone(&gate).admit(server.clone(), stream, from, stop.clone())
             }));
         }
         if let Some(port) = plaintext {
@@ -351,11 +380,14 @@ fn open(config: &Config, names: BTreeSet<String>) -> Result<Opened, StartError> 
         .map_err(|error| StartError::store(folder, error))?;
     let registry = Arc::new(registry);
     let operator = Operator::open(folder, store.as_ref(), &registry, &account)?;
+    let keys = AccessKeys::open(folder, config.access_keys_file.as_deref())?;
     Ok(Opened {
         store,
         account,
         registry,
         operator,
+        keys,
+        wanted,
     })
 }
 
@@ -442,6 +474,40 @@ fn disconnect(
                     tracing::info!(principal = certificate_id, count, "the certificate is no longer ACTIVE");
                 }
             }
+        }
+    }
+}
+
+/// Issues the server certificates anew when they grow old while this runs, until `stop`. Whoever connects afterwards sees the new ones.
+async fn renew(
+    tls: Arc<Tls>,
+    store: Arc<Metered>,
+    wanted: Wanted,
+    mut stop: watch::Receiver<bool>,
+) {
+    let wanted = Arc::new(wanted);
+    loop {
+        tokio::select! {
+            biased;
+            () = stopped(&mut stop) => return,
+            () = tokio::time::sleep(RENEWAL) => {}
+        }
+        let (tls, store, wanted) = (Arc::clone(&tls), Arc::clone(&store), Arc::clone(&wanted));
+        let renewed = move || {
+            // Reads the account, and issues what is too old to start with.
+            let account =
+                Account::open(store.as_ref(), &wanted).map_err(|error| error.to_string())?;
+            tls.renew(&account).map_err(|error| error.to_string())
+        };
+        match blocking(renewed).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error,
+                    "the server certificates could not be renewed; another attempt follows"
+                );
+            }
+            Err(error) => tracing::error!(%error, "renewing the server certificates failed"),
         }
     }
 }

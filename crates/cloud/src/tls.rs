@@ -7,7 +7,7 @@
 //! Departure from `A-18`: rustls has neither CBC suites nor RSA key exchange.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -16,19 +16,27 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
+use rustls::version::{TLS12, TLS13};
 use rustls::{
     CertificateError, CipherSuite, DigitallySignedStruct, DistinguishedName, OtherError,
-    ServerConfig, SignatureScheme, SupportedCipherSuite,
+    ServerConfig, SignatureScheme, SupportedCipherSuite, SupportedProtocolVersion,
 };
 
 use crate::account::{Account, ServerIdentity};
-use crate::config::CertRefusal;
+use crate::config::{CertRefusal, TlsPolicy};
 use crate::pki;
 use crate::refusals::Reason;
 use crate::registry::{CertificateStatus, Registry};
 
 /// The protocol name of MQTT with a client certificate on a shared port (`A-6`).
 pub const ALPN_MQTT: &[u8] = b"x-amzn-mqtt-ca";
+
+/// The protocol name of HTTPS with a client certificate on a shared port (`A-6`).
+pub const ALPN_HTTP: &[u8] = b"x-amzn-http-ca";
+/// The protocol name of MQTT with a custom authorizer (`A-6`), of which there is none here.
+pub const ALPN_CUSTOM: &[u8] = b"mqtt";
+/// What HTTP clients name, whether they are asked or not.
+const ALPN_HTTP_1: &[u8] = b"http/1.1";
 
 /// Whoever knows which certificates may connect.
 pub trait Certificates: Send + Sync + 'static {
@@ -180,9 +188,21 @@ impl ClientCertVerifier for Verifier {
 
 /// Chooses the P-256 chain for clients that take it, else the RSA chain, as ATS endpoints do.
 #[derive(Debug)]
-struct TwoChains {
+struct TwoChains(RwLock<Pair>);
+
+#[derive(Debug)]
+struct Pair {
     rsa: Arc<CertifiedKey>,
     ecdsa: Arc<CertifiedKey>,
+}
+
+impl Pair {
+    fn of(account: &Account, provider: &CryptoProvider) -> Result<Self, rustls::Error> {
+        Ok(Self {
+            rsa: certified(&account.rsa, provider)?,
+            ecdsa: certified(&account.ecdsa, provider)?,
+        })
+    }
 }
 
 impl ResolvesServerCert for TwoChains {
@@ -201,11 +221,89 @@ impl ResolvesServerCert for TwoChains {
                     | CipherSuite::TLS13_CHACHA20_POLY1305_SHA256
             )
         });
+        let pair = self.0.read().unwrap_or_else(PoisonError::into_inner);
         Some(Arc::clone(if scheme && suite {
-            &self.ecdsa
+            &pair.ecdsa
         } else {
-            &self.rsa
+            &pair.rsa
         }))
+    }
+}
+
+/// What a port for devices is for (`A-6`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// 8883: MQTT with a certificate.
+    Mqtt,
+    /// 443: what it is, the client says with ALPN.
+    Shared,
+    /// 8443: HTTPS with a certificate.
+    Https,
+}
+
+/// What a client wants of a port, known before keys are exchanged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// MQTT with a certificate.
+    Mqtt,
+    /// HTTP, or MQTT over WebSocket, with a certificate.
+    Http,
+    /// The same without: requests are signed.
+    Signed,
+    /// MQTT with a custom authorizer.
+    Custom,
+}
+
+/// The configurations of one port; which one serves is decided by the ClientHello.
+#[derive(Clone, Debug)]
+pub struct DeviceTls {
+    entry: Entry,
+    /// For clients that name a protocol of AWS's.
+    named: Arc<ServerConfig>,
+    /// For those that name none, or none that we know.
+    nameless: Arc<ServerConfig>,
+    /// For those that name HTTP.
+    http: Arc<ServerConfig>,
+}
+
+impl DeviceTls {
+    /// What this client wants, and the configuration for it.
+    #[must_use]
+    pub fn choose(&self, hello: &ClientHello<'_>) -> (Wish, Arc<ServerConfig>) {
+        let offers = |name: &[u8]| {
+            hello
+                .alpn()
+                .is_some_and(|mut offered| offered.any(|offer| offer == name))
+        };
+        let plain = || {
+            let config = if offers(ALPN_HTTP_1) {
+                &self.http
+            } else {
+                &self.nameless
+            };
+            Arc::clone(config)
+        };
+        match self.entry {
+            Entry::Mqtt => (Wish::Mqtt, Arc::clone(&self.nameless)),
+            Entry::Https if offers(ALPN_HTTP) => (Wish::Http, Arc::clone(&self.named)),
+            Entry::Https => (Wish::Http, plain()),
+            Entry::Shared if offers(ALPN_MQTT) => (Wish::Mqtt, Arc::clone(&self.named)),
+            Entry::Shared if offers(ALPN_HTTP) => (Wish::Http, Arc::clone(&self.named)),
+            // TLS refuses it: no protocol in common.
+            Entry::Shared if offers(ALPN_CUSTOM) => (Wish::Custom, Arc::clone(&self.named)),
+            Entry::Shared => (Wish::Signed, plain()),
+        }
+    }
+}
+
+/// The versions of a policy, as far as rustls has them (`A-17`).
+fn versions(policy: TlsPolicy) -> Vec<&'static SupportedProtocolVersion> {
+    match policy {
+        TlsPolicy::Tls13_1_2_2022_10 | TlsPolicy::Tls13_1_2_2022_01 => vec![&TLS13, &TLS12],
+        TlsPolicy::Tls13_1_3_2022_10 => vec![&TLS13],
+        TlsPolicy::Tls12_1_2_2022_10
+        | TlsPolicy::Tls12_1_0_2016_01
+        | TlsPolicy::Tls12_1_0_2015_01 => vec![&TLS12],
     }
 }
 
@@ -223,17 +321,28 @@ impl Tls {
     /// When a stored certificate or key cannot be used.
     pub fn new(account: &Account) -> Result<Self, rustls::Error> {
         let provider = Arc::new(provider());
-        let chains = TwoChains {
-            rsa: certified(&account.rsa, &provider)?,
-            ecdsa: certified(&account.ecdsa, &provider)?,
-        };
+        let chains = TwoChains(RwLock::new(Pair::of(account, &provider)?));
         Ok(Self {
             provider,
             chains: Arc::new(chains),
         })
     }
 
-    /// For devices: a client certificate is required. `alpn` for the port where MQTT must be named (`A-6`).
+    /// Takes the account's certificates as they are now, for all configurations that were made before; who is connected stays so.
+    ///
+    /// # Errors
+    /// When a stored certificate or key cannot be used; then nothing changes.
+    pub fn renew(&self, account: &Account) -> Result<(), rustls::Error> {
+        let pair = Pair::of(account, &self.provider)?;
+        *self
+            .chains
+            .0
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = pair;
+        Ok(())
+    }
+
+    /// For one port for devices, with these TLS versions.
     ///
     /// # Errors
     /// When rustls does not take the settings.
@@ -241,21 +350,40 @@ impl Tls {
         &self,
         certificates: Arc<dyn Certificates>,
         refusal: CertRefusal,
-        alpn: bool,
-    ) -> Result<Arc<ServerConfig>, rustls::Error> {
-        let verifier = Verifier {
+        policy: TlsPolicy,
+        entry: Entry,
+    ) -> Result<DeviceTls, rustls::Error> {
+        let verifier: Arc<dyn ClientCertVerifier> = Arc::new(Verifier {
             provider: Arc::clone(&self.provider),
             certificates: (refusal == CertRefusal::Alert).then_some(certificates),
+        });
+        let config = |mutual: bool, alpn: &[&[u8]]| {
+            let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+                .with_protocol_versions(&versions(policy))?;
+            let builder = if mutual {
+                builder.with_client_cert_verifier(Arc::clone(&verifier))
+            } else {
+                builder.with_no_client_auth()
+            };
+            let mut config = without_resumption(
+                builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)),
+            );
+            config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+            Ok::<_, rustls::Error>(Arc::new(config))
         };
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
-            .with_safe_default_protocol_versions()?
-            .with_client_cert_verifier(Arc::new(verifier));
-        let mut config =
-            without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
-        if alpn {
-            config.alpn_protocols = vec![ALPN_MQTT.to_vec()];
-        }
-        Ok(Arc::new(config))
+        // A client that names only protocols which we do not name would be refused by TLS itself. That is right where the name
+        // decides, and wrong where it does not.
+        let named: &[&[u8]] = match entry {
+            Entry::Mqtt => &[],
+            Entry::Shared => &[ALPN_MQTT, ALPN_HTTP],
+            Entry::Https => &[ALPN_HTTP, ALPN_HTTP_1],
+        };
+        Ok(DeviceTls {
+            entry,
+            named: config(true, named)?,
+            nameless: config(entry != Entry::Shared, &[])?,
+            http: config(entry != Entry::Shared, &[ALPN_HTTP_1])?,
+        })
     }
 
     /// For the control plane: nobody is asked for a certificate.
@@ -268,7 +396,7 @@ impl Tls {
             .with_no_client_auth();
         let mut config =
             without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        config.alpn_protocols = vec![ALPN_HTTP_1.to_vec()];
         Ok(Arc::new(config))
     }
 }
@@ -390,5 +518,59 @@ mod tests {
             ],
             "A-18"
         );
+    }
+
+    /// The server's certificate, as a client sees it that connects with this configuration.
+    fn shown(config: &Arc<ServerConfig>, account: &Account) -> CertificateDer<'static> {
+        let mut roots = rustls::RootCertStore::empty();
+        for root in CertificateDer::pem_slice_iter(account.roots.as_bytes()) {
+            roots.add(root.unwrap()).unwrap();
+        }
+        let client = rustls::ClientConfig::builder_with_provider(Arc::new(provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = "localhost".try_into().unwrap();
+        let mut client = rustls::ClientConnection::new(Arc::new(client), name).unwrap();
+        let mut server = rustls::ServerConnection::new(Arc::clone(config)).unwrap();
+        while client.is_handshaking() {
+            let mut bytes = Vec::new();
+            client.write_tls(&mut bytes).unwrap();
+            server.read_tls(&mut bytes.as_slice()).unwrap();
+            server.process_new_packets().unwrap();
+            bytes.clear();
+            server.write_tls(&mut bytes).unwrap();
+            client.read_tls(&mut bytes.as_slice()).unwrap();
+            client.process_new_packets().unwrap();
+        }
+        client.peer_certificates().unwrap()[0].clone()
+    }
+
+    #[test]
+    fn configurations_show_the_certificates_of_the_latest_renewal() {
+        let disk = thingwire_store::faults::Disk::new();
+        let store = thingwire_store::RedbStore::with_backend(disk).unwrap();
+        let open = |names: &[&str]| {
+            let wanted = crate::account::Wanted {
+                region: None,
+                account_id: None,
+                names: names.iter().map(|name| (*name).to_owned()).collect(),
+            };
+            Account::open(&store, &wanted).unwrap()
+        };
+        let first = open(&["localhost"]);
+        let tls = Tls::new(&first).unwrap();
+        let config = tls.for_api().unwrap();
+        let of = |account: &Account| {
+            CertificateDer::from_pem_slice(account.ecdsa.certificate.as_bytes()).unwrap()
+        };
+        assert_eq!(shown(&config, &first), of(&first));
+        // Other names are a reason to issue anew, like age.
+        let second = open(&["localhost", "another.example"]);
+        assert_ne!(of(&second), of(&first));
+        assert_eq!(shown(&config, &first), of(&first), "not yet");
+        tls.renew(&second).unwrap();
+        assert_eq!(shown(&config, &first), of(&second));
     }
 }

@@ -11,6 +11,7 @@ use rustls::version::{TLS12, TLS13};
 use rustls::{HandshakeKind, SignatureScheme};
 use serde_json::json;
 use thingwire_cloud::CertRefusal;
+use thingwire_cloud::config::TlsPolicy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -300,7 +301,7 @@ async fn the_alpn_port_is_for_its_protocol_and_the_mqtt_port_does_not_care() {
         client.port = cloud.running.ready().alpn_port;
         client.alpn = &[];
         assert_eq!(client.connect("a").await.0, NOTHING, "no ALPN, {version:?}");
-        assert_eq!(cloud.reason(Some(&device.id)).await, "ALPN_MISSING");
+        assert_eq!(cloud.reason(None).await, "ALPN_MISSING");
         client.alpn = &[b"mqtt"];
         assert_eq!(
             client.connect("a").await.0,
@@ -388,5 +389,42 @@ async fn both_versions_are_really_what_they_say() {
             expected,
             "A-17"
         );
+    }
+}
+
+/// `A-17`, `A-20`: a policy's versions, on every port for devices.
+#[tokio::test]
+async fn a_tls_policy_chooses_the_versions() {
+    const NONE: &[&[u8]] = &[];
+    const MQTT: &[&[u8]] = &[b"x-amzn-mqtt-ca"];
+    for policy in TlsPolicy::ALL {
+        let cloud = TestCloud::start_with(|config| config.tls_policy = policy).await;
+        let device = cloud.device(&KeyPair::generate().unwrap()).await;
+        let ready = cloud.running.ready();
+        for (port, alpn) in [
+            (ready.mqtt_port, NONE),
+            (ready.alpn_port, MQTT),
+            (ready.alpn_port, NONE),
+            (ready.https_port.unwrap(), NONE),
+        ] {
+            for (version, spelled) in [(&TLS12, "TLS12"), (&TLS13, "TLS13")] {
+                let mut client = Client::new(&cloud, Some(&device)).version(version);
+                (client.port, client.alpn) = (port, alpn);
+                let name = policy.name();
+                // `IoTSecurityPolicy_TLS13_1_2_…`: up to TLS 1.3, and from 1.2 on.
+                let newest = name.contains("TLS13_");
+                let oldest_is_12 = !name.contains("TLS13_1_3_");
+                let expected = if spelled == "TLS13" {
+                    newest
+                } else {
+                    oldest_is_12
+                };
+                assert_eq!(
+                    client.handshake().await.is_ok(),
+                    expected,
+                    "{name} {spelled} {alpn:?}"
+                );
+            }
+        }
     }
 }

@@ -55,7 +55,7 @@ async fn the_ready_file_says_where_everything_is_and_goes_at_the_end() {
         ("endpoint", json!("localhost")),
         ("region", json!("us-east-1")),
         ("account_id", json!("123456789012")),
-        ("https_port", Value::Null),
+        ("https_port", json!(cloud.running.ready().https_port)),
         ("console_url", Value::Null),
         ("mqtt_port", json!(cloud.running.ready().mqtt_port)),
     ] {

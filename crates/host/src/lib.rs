@@ -7,6 +7,7 @@
 //!
 //! All of it belongs to one thread: run the client and the application in one `block_on`.
 
+mod anonymous;
 mod certificate;
 mod explain;
 mod kit_connector;
@@ -16,6 +17,7 @@ mod tcp;
 mod tls;
 mod transport;
 
+pub use anonymous::open_tls;
 pub use certificate::CertificateSummary;
 pub use kit_connector::KitConnector;
 pub use platform::HostPlatform;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::client::Resumption;
 use rustls::crypto::{CryptoProvider, aws_lc_rs, aws_lc_rs::cipher_suite};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use thingwire_device::{Failure, FailureKind};
 use thingwire_kit::Kit;
@@ -37,19 +38,10 @@ pub(crate) fn client_config(kit: &Kit, alpn: bool) -> Result<ClientConfig, Failu
         ),
         error => Failure::with(FailureKind::Configuration, format_args!("{error}")),
     };
-    let mut roots = RootCertStore::empty();
-    for root in &kit.roots {
-        roots.add(root.clone()).map_err(|error| {
-            Failure::with(
-                FailureKind::Configuration,
-                format_args!("a root certificate: {error}"),
-            )
-        })?;
-    }
     let mut config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(unusable)?
-        .with_root_certificates(roots)
+        .with_root_certificates(roots(&kit.roots)?)
         .with_client_auth_cert(kit.certificate.clone(), kit.private_key.to_der())
         .map_err(unusable)?;
     // AWS resumes no sessions; asking for it would only cost bytes.
@@ -58,4 +50,18 @@ pub(crate) fn client_config(kit: &Kit, alpn: bool) -> Result<ClientConfig, Failu
         config.alpn_protocols = vec![ALPN_MQTT.to_vec()];
     }
     Ok(config)
+}
+
+/// The only certificates that may vouch for a server.
+pub(crate) fn roots(certificates: &[CertificateDer<'static>]) -> Result<RootCertStore, Failure> {
+    let mut roots = RootCertStore::empty();
+    for root in certificates {
+        roots.add(root.clone()).map_err(|error| {
+            Failure::with(
+                FailureKind::Configuration,
+                format_args!("a root certificate: {error}"),
+            )
+        })?;
+    }
+    Ok(roots)
 }

@@ -21,7 +21,13 @@ pub struct Transport(Stream);
 enum Stream {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    Other(Box<dyn Other>),
 }
+
+/// What a stream must be to carry MQTT.
+trait Other: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug {}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug> Other for S {}
 
 impl Transport {
     pub(crate) fn tcp(stream: TcpStream) -> Self {
@@ -32,12 +38,18 @@ impl Transport {
         Self(Stream::Tls(Box::new(stream)))
     }
 
+    /// Over any stream that keeps bytes in order; its `shutdown` says goodbye.
+    pub fn over(stream: impl AsyncRead + AsyncWrite + Unpin + Send + fmt::Debug + 'static) -> Self {
+        Self(Stream::Other(Box::new(stream)))
+    }
+
     /// Says goodbye: a TLS close_notify, then the end of the TCP stream.
-    pub(crate) async fn shutdown(mut self) {
+    pub async fn shutdown(mut self) {
         // Whether the other side still hears it makes no difference.
         let _ = match &mut self.0 {
             Stream::Tcp(stream) => stream.shutdown().await,
             Stream::Tls(stream) => stream.shutdown().await,
+            Stream::Other(stream) => stream.shutdown().await,
         };
     }
 
@@ -104,6 +116,7 @@ impl Read for Transport {
         match &mut self.0 {
             Stream::Tcp(stream) => stream.read(buf).await,
             Stream::Tls(stream) => stream.read(buf).await,
+            Stream::Other(stream) => stream.read(buf).await,
         }
         .map_err(TransportError)
     }
@@ -114,6 +127,7 @@ impl Write for Transport {
         let written = poll_fn(|cx| match &mut self.0 {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Stream::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
+            Stream::Other(stream) => Pin::new(stream).poll_write(cx, buf),
         })
         .await;
         written.map_err(|error| TransportError(self.last_words().unwrap_or(error)))
@@ -123,6 +137,7 @@ impl Write for Transport {
         let flushed = match &mut self.0 {
             Stream::Tcp(stream) => stream.flush().await,
             Stream::Tls(stream) => stream.flush().await,
+            Stream::Other(stream) => stream.flush().await,
         };
         flushed.map_err(|error| TransportError(self.last_words().unwrap_or(error)))
     }

@@ -28,6 +28,7 @@ impl<'a> Ending<'a> {
             DisconnectReason::ServerInitiatedDisconnect
             | DisconnectReason::ApiInitiatedDisconnect => Some(ReasonCode::ADMINISTRATIVE_ACTION),
             DisconnectReason::Throttled => Some(ReasonCode::QUOTA_EXCEEDED),
+            DisconnectReason::WebSocketTtlExpiration => Some(ReasonCode::MAXIMUM_CONNECT_TIME),
             _ => None,
         };
         Self {
@@ -65,6 +66,18 @@ impl Core {
             key.0,
             &Ending::new(DisconnectReason::ConnectionLost, detail),
         );
+    }
+
+    /// Closes one connection, for instance because its time is up (`A-10`).
+    pub fn disconnect(
+        &mut self,
+        now: Now,
+        key: ConnectionKey,
+        reason: DisconnectReason,
+        detail: &str,
+    ) {
+        self.begin(now);
+        self.end_connection(now, key.0, &Ending::new(reason, detail));
     }
 
     /// Closes every connection of a principal, for instance because its certificate is no longer ACTIVE (`A-27`).

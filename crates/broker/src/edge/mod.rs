@@ -14,11 +14,13 @@ use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
 
 use crate::core::{ConnectionKey, Outbox, Task};
-use crate::{Broker, Peer, Rules};
+use crate::{Broker, DisconnectReason, Peer, Rules};
 use read::Reader;
 use write::Writer;
 
@@ -29,6 +31,26 @@ pub async fn serve<S>(broker: &Broker, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
+    serve_until(broker, stream, peer, None).await;
+}
+
+/// The end of a connection that is set when it begins.
+#[derive(Clone, Copy, Debug)]
+pub struct TimeLimit {
+    /// This long after the call of [`serve_until`].
+    pub after: Duration,
+    /// What the [`crate::Observer`] is told, and with MQTT 5 the client.
+    pub reason: DisconnectReason,
+    /// The same in words, for the log.
+    pub detail: &'static str,
+}
+
+/// The same as [`serve`], but a connection that has a limit is disconnected then.
+pub async fn serve_until<S>(broker: &Broker, stream: S, peer: Peer, limit: Option<TimeLimit>)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let begun = Instant::now();
     let (key, outbox) = broker.open(peer);
     let mut link = Link {
         stream,
@@ -51,7 +73,25 @@ where
         return;
     }
     if !link.ended {
-        poll_fn(|context| link.poll(context, false)).await;
+        let connected = poll_fn(|context| link.poll(context, false));
+        let over = match limit {
+            // A time that no clock will show is no limit.
+            Some(limit) => match begun.checked_add(limit.after) {
+                Some(end) => tokio::time::timeout_at(end, connected).await.is_err(),
+                None => {
+                    connected.await;
+                    false
+                }
+            },
+            None => {
+                connected.await;
+                false
+            }
+        };
+        if let (true, Some(limit)) = (over, limit) {
+            broker.disconnect(key, limit.reason, limit.detail);
+            poll_fn(|context| link.poll(context, false)).await;
+        }
     }
     let close = async {
         if poll_fn(|context| link.poll_rest(context)).await.is_ok() {

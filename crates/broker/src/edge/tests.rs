@@ -6,8 +6,9 @@ use thingwire_mqtt::{Connect, Packet, Properties, QoS, Version, Will};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, timeout};
 
-use crate::Config;
-use crate::testing::{Client, broker, connect, encode, puback, publish, subscribe};
+use super::{TimeLimit, serve_until};
+use crate::testing::{Client, broker, connect, encode, peer, puback, publish, subscribe};
+use crate::{Config, DisconnectReason};
 
 #[tokio::test(start_paused = true)]
 async fn two_clients_of_different_versions_exchange_messages_of_any_size() {
@@ -410,4 +411,55 @@ async fn messages_are_counted_by_qos_and_bytes_both_ways() {
     let written = u64::try_from(expected).unwrap();
     assert_eq!(after.bytes_written - before.bytes_written, written);
     assert_eq!(after.bytes_read - before.bytes_read, written - 4);
+}
+
+/// `A-10`: the client is told that its time is up.
+#[tokio::test(start_paused = true)]
+async fn a_connection_with_a_limit_is_disconnected_then() {
+    let broker = broker(Config::default());
+    for version in [Version::V311, Version::V5] {
+        let (mut near, far) = tokio::io::duplex(1 << 16);
+        let begun = Instant::now();
+        let limit = TimeLimit {
+            after: Duration::from_secs(86_400),
+            reason: DisconnectReason::WebSocketTtlExpiration,
+            detail: "A-10",
+        };
+        let serving = tokio::spawn({
+            let broker = broker.clone();
+            async move { serve_until(&broker, far, peer("key"), Some(limit)).await }
+        });
+        let Packet::Connect(mut plain) = connect(version, "a") else {
+            unreachable!()
+        };
+        plain.keep_alive = 0;
+        near.write_all(&encode(version, &[Packet::Connect(plain)]))
+            .await
+            .unwrap();
+        let mut pings = tokio::time::interval(Duration::from_secs(600));
+        let mut received = Vec::new();
+        loop {
+            let mut chunk = [0; 256];
+            tokio::select! {
+                read = near.read(&mut chunk) => match read.unwrap() {
+                    0 => break,
+                    count => received.extend_from_slice(&chunk[..count]),
+                },
+                _ = pings.tick() => {
+                    near.write_all(&encode(version, &[Packet::PingReq])).await.unwrap();
+                }
+            }
+        }
+        assert_eq!(begun.elapsed(), limit.after);
+        // After the answer to the last ping: in MQTT 5 DISCONNECT, 0xA0 Maximum connect time, and nothing in 3.1.1.
+        let pong = received
+            .windows(2)
+            .rposition(|window| window == [0xd0, 0])
+            .unwrap();
+        match (version, &received[pong + 2..]) {
+            (Version::V311, []) | (Version::V5, [0xe0, _, 0xa0, ..]) => {}
+            (_, other) => panic!("{version:?}: {other:x?}"),
+        }
+        serving.await.unwrap();
+    }
 }
