@@ -7,9 +7,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use thingwire_cloud::config::{DEFAULT_ENDPOINT, TlsPolicy};
-use thingwire_cloud::{
-    Behaviour, CertRefusal, Cloud, Config, Quotas, Running, StartError, files,
-};
+use thingwire_cloud::{Behaviour, CertRefusal, Cloud, Config, Quotas, Running, StartError, files};
 
 use crate::exit::{Exit, Failure};
 use crate::logging::LogFormat;
