@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::exit::{Exit, Failure};
 use crate::flash::Chip;
 use crate::output;
-use crate::partitions::FLASH_SIZE;
+use crate::partitions::{FLASH_SIZE, TABLE_AT};
 
 const PROGRAM: &str = "espflash";
 
@@ -61,12 +61,9 @@ impl Espflash {
     /// [`Exit::Board`].
     pub(crate) fn merge(&self, firmware: &Path, csv: &Path, out: &Path) -> Result<(), Failure> {
         let mut command = self.command("save-image");
-        command.args(["--merge", "--skip-padding", "--flash-size", FLASH_SIZE]);
-        command
-            .arg("--partition-table")
-            .arg(csv)
-            .arg(firmware)
-            .arg(out);
+        command.args(["--merge", "--skip-padding"]);
+        layout(&mut command, csv);
+        command.arg(firmware).arg(out);
         finish(command, "espflash could not make an image of the firmware")
     }
 
@@ -76,8 +73,8 @@ impl Espflash {
     /// [`Exit::Board`].
     pub(crate) fn flash(&self, firmware: &Path, csv: &Path, port: &str) -> Result<(), Failure> {
         let mut command = self.at("flash", port);
-        command.args(["--flash-size", FLASH_SIZE, "--partition-table"]);
-        command.arg(csv).arg(firmware);
+        layout(&mut command, csv);
+        command.arg(firmware);
         finish(command, "the board could not be written")
     }
 
@@ -97,6 +94,7 @@ impl Espflash {
     /// [`Exit::Board`]: the log ended, such as when somebody pulls the cable.
     pub(crate) fn monitor(&self, port: &str, limit: Duration) -> Result<Monitored, Failure> {
         let mut command = self.at("monitor", port);
+        command.arg("--non-interactive");
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -148,9 +146,19 @@ impl Espflash {
 
     fn at(&self, verb: &str, port: &str) -> Command {
         let mut command = self.command(verb);
-        command.args(["--non-interactive", "--port", port]);
+        command.args(["--port", port]);
         command
     }
+}
+
+/// Where things lie. Left to itself, espflash puts the table in front of the first partition, wherever that is, and a
+/// bootloader that finds none at its place boots nothing.
+fn layout(command: &mut Command, csv: &Path) {
+    command.args(["--flash-size", FLASH_SIZE]);
+    command
+        .arg("--partition-table-offset")
+        .arg(format!("{TABLE_AT:#x}"));
+    command.arg("--partition-table").arg(csv);
 }
 
 /// Runs it with its output on our stderr; stdout is for data.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::espflash::{Espflash, Monitored};
 use crate::exit::{Exit, Failure};
 use crate::kit_image::{Content, write_secret};
-use crate::partitions::{FLASH_SIZE, Table};
+use crate::partitions::Table;
 use crate::{Context, output};
 
 /// Arguments of `thingwire flash`.
@@ -154,7 +154,7 @@ impl Flash {
             written.bytes = whole.len();
             write_secret(file, &whole)?;
             output::done(format_args!(
-                "`{}`: {} bytes, to be written at address 0 of {FLASH_SIZE} of flash; it holds the device's key",
+                "`{}`: {} bytes, to be written at address 0 of the flash; it holds the device's key",
                 file.display(),
                 whole.len(),
             ));

@@ -16,7 +16,7 @@ pub(crate) const FLASH_SIZE: &str = "4mb";
 const FLASH_BYTES: usize = 4 << 20;
 
 /// Where ESP-IDF's bootloader looks for the table, and its first two bytes there.
-const TABLE_AT: usize = 0x8000;
+pub(crate) const TABLE_AT: usize = 0x8000;
 const TABLE_MAGIC: [u8; 2] = [0xAA, 0x50];
 
 /// Where the firmware lies.

@@ -128,21 +128,16 @@ fn a_board_gets_firmware_then_kit_and_its_log_is_shown_until_it_is_connected() {
         .collect();
     assert_eq!(verbs, ["--version", "flash", "write-bin", "monitor"]);
     for line in asked.lines().skip(1) {
-        assert!(
-            line.contains("--chip esp32c3 --non-interactive --port port"),
-            "{line}"
-        );
+        assert!(line.contains("--chip esp32c3 --port port"), "{line}");
     }
     assert!(
-        asked.contains("--flash-size 4mb --partition-table"),
+        asked.contains("--flash-size 4mb --partition-table-offset 0x8000 --partition-table "),
         "{asked}"
     );
     let table = read(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../firmware/partitions.csv"));
     let kit_line = table.lines().find(|line| line.starts_with("kit")).unwrap();
     let offset = kit_line.split(',').nth(3).unwrap().trim().to_lowercase();
-    assert!(asked.contains(&format!(
-        "write-bin --chip esp32c3 --non-interactive --port port {offset} "
-    )));
+    assert!(asked.contains(&format!("write-bin --chip esp32c3 --port port {offset} ")));
     let written = std::fs::read(bench.path("written.bin")).unwrap();
     let kit = kit_of(&written);
     assert_eq!((kit.client_id, kit.wifi.len()), ("esp32-kitchen", 1));
