@@ -119,3 +119,27 @@ fn awsiotsdk_over_a_signed_websocket_a_9() {
         exchange_over_websocket("awsiot_exchange.py", version, true);
     }
 }
+
+/// `A-5`, `F-24`: boto3 signs for its own name of the service; the topic arrives as it was, slash and all.
+#[test]
+fn boto3_publishes_over_https() {
+    let (Some(mut command), Some(_)) = (
+        script("boto3_publish.py"),
+        on_path("mosquitto_sub", "mosquitto-clients"),
+    ) else {
+        return;
+    };
+    let cloud = Cloud::start();
+    let Some(mut operator) = listen(&cloud.ready, "mqttv311", "esp32/#") else {
+        return;
+    };
+    let ready = &cloud.ready;
+    command
+        .arg(format!("https://localhost:{}", ready.alpn_port))
+        .arg(&ready.region)
+        .arg(&ready.ca_file)
+        .arg(&ready.credentials_file)
+        .args(["esp32/a b/(c)", "hello over HTTPS"]);
+    assert_eq!(finish(&mut command, STEP).success().trim(), "DONE");
+    operator.wait_for_line("esp32/a b/(c) hello over HTTPS", STEP);
+}

@@ -85,7 +85,8 @@ impl Gate {
         from: SocketAddr,
         stop: watch::Receiver<bool>,
     ) {
-        let Some((wish, stream)) = self.handshake(&tls, stream, from).await else {
+        let handshake = Box::pin(self.handshake(&tls, stream, from));
+        let Some((wish, stream)) = handshake.await else {
             return;
         };
         let caller = match self.judge(&stream, wish, from) {

@@ -285,7 +285,7 @@ async fn nothing_is_resumed() {
     }
 }
 
-/// `A-6`.
+/// `A-6`, `A-7`: there are no custom authorizers, so their protocol is refused and no other port takes them.
 #[tokio::test]
 async fn the_alpn_port_is_for_its_protocol_and_the_mqtt_port_does_not_care() {
     let cloud = TestCloud::start().await;
@@ -311,7 +311,7 @@ async fn the_alpn_port_is_for_its_protocol_and_the_mqtt_port_does_not_care() {
     }
 }
 
-/// `A-15`, `A-16`.
+/// `A-13`, `A-15`, `A-16`: AWS's pages differ about a missing name, so it is a setting; a wrong one is refused in strict mode.
 #[tokio::test]
 async fn unknown_server_names_are_refused_in_strict_mode_only() {
     for strict in [false, true] {
@@ -426,5 +426,43 @@ async fn a_tls_policy_chooses_the_versions() {
                 );
             }
         }
+    }
+}
+
+/// `A-31`, `A-7`: with a certificate, user name and password mean nothing, whatever they say; without one they prove nothing.
+#[tokio::test]
+async fn user_name_and_password_are_ignored() {
+    let cloud = TestCloud::start().await;
+    let device = cloud.device(&KeyPair::generate().unwrap()).await;
+    let name = b"?SDK=Python&x-amz-customauthorizer-name=mine";
+    let mut packet = vec![0x10, 0];
+    // Clean Session, user name and password.
+    packet.extend(b"\0\x04MQTT\x04\xc2\0\x3c\0\x01a");
+    packet.extend([0, u8::try_from(name.len()).unwrap()]);
+    packet.extend(name);
+    packet.extend(b"\0\x05wrong");
+    packet[1] = u8::try_from(packet.len() - 2).unwrap();
+    let ready = cloud.running.ready();
+    for (identity, port, expected) in [
+        (Some(&device), ready.mqtt_port, &CONNACK[..]),
+        (None, ready.mqtt_port, &[]),
+        (None, ready.https_port.unwrap(), &[]),
+    ] {
+        let mut client = Client::new(&cloud, identity);
+        client.port = port;
+        let attempt = async {
+            let mut answer = Vec::new();
+            let Ok(mut stream) = client.handshake().await else {
+                return answer;
+            };
+            let _ = stream.write_all(&packet).await;
+            let mut bytes = [0; 4];
+            if stream.read_exact(&mut bytes).await.is_ok() {
+                answer.extend(bytes);
+            }
+            answer
+        };
+        let answer = tokio::time::timeout(PATIENCE, attempt).await.unwrap();
+        assert_eq!(answer, expected, "{port}");
     }
 }

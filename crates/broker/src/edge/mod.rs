@@ -27,11 +27,12 @@ use write::Writer;
 /// Serves one connection until it ends, for whatever reason; all reasons go to the [`crate::Observer`].
 ///
 /// Waits for the stream and for the broker. If the future is dropped, the connection counts as lost.
-pub async fn serve<S>(broker: &Broker, stream: S, peer: Peer)
+pub fn serve<S>(broker: &Broker, stream: S, peer: Peer) -> impl Future<Output = ()> + Send
 where
     S: AsyncRead + AsyncWrite + Unpin + Send,
 {
-    serve_until(broker, stream, peer, None).await;
+    // Not an async function: its future would keep room for a second stream.
+    serve_until(broker, stream, peer, None)
 }
 
 /// The end of a connection that is set when it begins.
