@@ -3,10 +3,8 @@
 //! What a board does with its pins is the application's; the two named here are those of Espressif's own development
 //! boards. Change this file for another board.
 
-use esp_hal::Async;
-use esp_hal::gpio::{AnyPin, Pin as _};
+use esp_hal::gpio::Pin as _;
 use esp_hal::peripherals::Peripherals;
-use esp_hal::uart::{Config, ConfigError, Uart, UartRx, UartTx};
 
 use crate::parts::{Parts, Pins};
 
@@ -60,20 +58,6 @@ pub(crate) fn parts(p: Peripherals) -> Parts {
         button: p.GPIO0.degrade(),
         light: p.GPIO48.degrade(),
     };
-    // Where each chip's ROM has its messages, and the adapter on the board listens.
-    #[cfg(feature = "esp32")]
-    let (rx, tx): (AnyPin<'static>, AnyPin<'static>) = (p.GPIO3.degrade(), p.GPIO1.degrade());
-    #[cfg(feature = "esp32c3")]
-    let (rx, tx): (AnyPin<'static>, AnyPin<'static>) = (p.GPIO20.degrade(), p.GPIO21.degrade());
-    #[cfg(feature = "esp32c6")]
-    let (rx, tx): (AnyPin<'static>, AnyPin<'static>) = (p.GPIO17.degrade(), p.GPIO16.degrade());
-    #[cfg(feature = "esp32s3")]
-    let (rx, tx): (AnyPin<'static>, AnyPin<'static>) = (p.GPIO44.degrade(), p.GPIO43.degrade());
-
-    let uart = Uart::new(p.UART0, Config::default()).map(|uart| {
-        let uart = uart.with_rx(rx).with_tx(tx);
-        uart.into_async().split()
-    });
     Parts {
         timer: p.TIMG0,
         interrupt: p.FROM_CPU_INTR0,
@@ -83,10 +67,6 @@ pub(crate) fn parts(p: Peripherals) -> Parts {
         sleep: p.LPWR,
         #[cfg(not(feature = "esp32"))]
         usb: p.USB_DEVICE,
-        uart,
         pins,
     }
 }
-
-/// Both directions of the serial line.
-pub(crate) type Serial = Result<(UartRx<'static, Async>, UartTx<'static, Async>), ConfigError>;

@@ -181,8 +181,9 @@ async fn request_of_browser(request: Request<'_>, line: Line, settings: &Setting
             settings.put_network(&network).await;
             send(Packet::error(ImprovError::None));
             send(Packet::state(State::Provisioning));
+            let lists = status::lists();
             radio::CHANGED.signal(());
-            if joined().await {
+            if joined(lists).await {
                 send(Packet::state(State::Provisioned));
                 send(Packet::settings_done());
             } else {
@@ -209,19 +210,19 @@ async fn request_of_browser(request: Request<'_>, line: Line, settings: &Setting
     }
 }
 
-/// Waits until the first network of the list was joined, or failed.
-async fn joined() -> bool {
+/// Waits until the radio has joined the first network of the list after these, or failed to.
+async fn joined(lists: u32) -> bool {
     let until = Instant::now() + PATIENCE;
-    // The task of the radio has to see the change first.
-    while status::wifi() == WifiState::Online && Instant::now() < until {
-        Timer::after(LOOK).await;
-    }
     while Instant::now() < until {
-        match (status::wifi(), status::trouble()) {
-            (WifiState::Online, _) => return true,
-            (_, Some(_)) => return false,
-            _ => Timer::after(LOOK).await,
+        // What stands there before the radio has seen the new list is of the old one.
+        if status::lists() != lists {
+            match (status::wifi(), status::trouble()) {
+                (WifiState::Online, _) => return true,
+                (_, Some(_)) => return false,
+                _ => {}
+            }
         }
+        Timer::after(LOOK).await;
     }
     false
 }

@@ -13,6 +13,7 @@ use esp_hal::rtc_cntl::{SocResetReason, reset_reason};
 use esp_hal::system::{Cpu, software_reset};
 
 use crate::serial::{self, Text};
+use crate::uart;
 
 /// Bytes of a panic's words that are kept.
 const WORDS: usize = 200;
@@ -117,20 +118,16 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     software_reset()
 }
 
-/// Writes to UART0 without its driver, and gives up when it does not take anything.
+/// Writes to UART0, and gives up when it does not take anything.
 fn write_uart(bytes: &[u8]) {
-    const FIFO: u16 = 120;
-    let uart = esp_hal::peripherals::UART0::regs();
     for byte in bytes {
-        // 120 bytes take 11 ms.
+        // 128 bytes take 11 ms.
         for _ in 0..200 {
-            if u16::from(uart.status().read().txfifo_cnt().bits()) < FIFO {
+            if uart::room() > 0 {
                 break;
             }
             Delay::new().delay_micros(100);
         }
-        // SAFETY: the register takes any byte; when there is no room, the byte is lost.
-        uart.fifo()
-            .write(|w| unsafe { w.rxfifo_rd_byte().bits(*byte) });
+        uart::write(*byte);
     }
 }

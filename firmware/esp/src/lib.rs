@@ -33,6 +33,7 @@ mod settings;
 pub mod stages;
 mod status;
 mod time;
+mod uart;
 mod watchdog;
 
 use core::fmt;
@@ -210,8 +211,7 @@ async fn bring_up(spawner: Spawner) -> Chip {
     spawner.spawn(watchdog::feed(watchdog::start(parts.watchdog)).expect("a task"));
 
     // From here on it is heard what is said.
-    let (uart_rx, uart_tx) = parts.uart.expect("the serial line");
-    spawner.spawn(serial::write_uart(uart_tx).expect("a task"));
+    spawner.spawn(serial::write_uart().expect("a task"));
     #[cfg(not(feature = "esp32"))]
     let (usb_rx, usb_tx) = UsbSerialJtag::new(parts.usb).into_async().split();
     #[cfg(not(feature = "esp32"))]
@@ -227,7 +227,7 @@ async fn bring_up(spawner: Spawner) -> Chip {
     if let Some(unix) = settings.time().await {
         wall_clock::raise_floor(unix);
     }
-    spawner.spawn(serial::read_uart(uart_rx, Port::new(Line::Uart, settings)).expect("a task"));
+    spawner.spawn(serial::read_uart(Port::new(Line::Uart, settings)).expect("a task"));
     #[cfg(not(feature = "esp32"))]
     spawner.spawn(serial::read_usb(usb_rx, Port::new(Line::Usb, settings)).expect("a task"));
 

@@ -3,8 +3,6 @@
 use esp_hal::gpio::AnyPin;
 use esp_hal::peripherals::{FLASH, FROM_CPU_INTR0, LPWR, RTC_TIMER, TIMG0, WIFI};
 
-use crate::board::Serial;
-
 /// What [`board::parts`](crate::board) takes out of all peripherals.
 pub(crate) struct Parts {
     /// For the scheduler.
@@ -19,8 +17,6 @@ pub(crate) struct Parts {
     /// The native USB port.
     #[cfg(not(feature = "esp32"))]
     pub(crate) usb: esp_hal::peripherals::USB_DEVICE<'static>,
-    /// UART0.
-    pub(crate) uart: Serial,
     pub(crate) pins: Pins,
 }
 

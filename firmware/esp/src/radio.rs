@@ -77,27 +77,30 @@ pub(crate) async fn run(radio: Radio) {
         status::set_wifi(wifi.state(), trouble, wifi.joins(), wifi.losses());
         let woken = match step {
             Step::Rest => {
-                say!(
-                    "no Wi-Fi network is configured: type `wifi set NAME`, or put one into the kit"
-                );
+                // Without a kit there is something else to do first, and it is said.
+                if kit::loaded().is_some() {
+                    say!(
+                        "no Wi-Fi network is configured: `wifi set NAME`, or put one into the kit"
+                    );
+                }
                 woken(Timer::after(HINT)).await
             }
             Step::Wait { until } => woken(Timer::at(Instant::from_millis(until))).await,
             Step::Join { network } => {
-                match radio.join(network).await {
-                    Ok(()) => {
+                // Whoever changes the list does not wait for an attempt with the old one.
+                match select(CHANGED.wait(), radio.join(network)).await {
+                    Either::First(()) => radio.changed(&mut wifi),
+                    Either::Second(Ok(())) => {
                         radio_errors = 0;
                         wifi.joined(now());
                     }
-                    Err((trouble, code)) => {
+                    Either::Second(Err((trouble, code))) => {
                         radio.failed(&mut wifi, network, trouble, code);
                         radio_errors = match trouble {
                             Trouble::Radio => radio_errors + 1,
                             _ => 0,
                         };
-                        if radio_errors >= TOO_MANY {
-                            panic!("the radio does not work any more");
-                        }
+                        assert!(radio_errors < TOO_MANY, "the radio does not work any more");
                     }
                 }
                 continue;
@@ -107,15 +110,16 @@ pub(crate) async fn run(radio: Radio) {
                 let limit = until.saturating_duration_since(Instant::now());
                 let lost = radio.lost();
                 let address = with_timeout(limit, radio.stack.wait_config_up());
-                match select(address, lost).await {
-                    Either::First(Ok(())) => {
+                match select(CHANGED.wait(), select(address, lost)).await {
+                    Either::First(()) => radio.changed(&mut wifi),
+                    Either::Second(Either::First(Ok(()))) => {
                         wifi.addressed(now());
                         radio.say_address();
                     }
-                    Either::First(Err(_)) => {
+                    Either::Second(Either::First(Err(_))) => {
                         radio.network_failed(&mut wifi, Trouble::NoAddress, None);
                     }
-                    Either::Second(code) => {
+                    Either::Second(Either::Second(code)) => {
                         let trouble = Trouble::from_reason(code.unwrap_or_default(), true);
                         radio.network_failed(&mut wifi, trouble, code);
                     }
@@ -147,7 +151,7 @@ pub(crate) async fn run(radio: Radio) {
             }
         };
         match woken {
-            Woken::Changed => wifi.changed(radio.count(), now()),
+            Woken::Changed => radio.changed(&mut wifi),
             Woken::Scan(asker) => radio.scan(asker).await,
             Woken::Done => {}
         }
@@ -210,7 +214,14 @@ impl Radio {
             .count()
     }
 
-    /// Leaves whatever is joined and joins this one.
+    /// Begins with the first network of a new list.
+    fn changed(&self, wifi: &mut Supervisor) {
+        wifi.changed(self.count(), now());
+        status::set_wifi(wifi.state(), None, wifi.joins(), wifi.losses());
+        status::list_changed();
+    }
+
+    /// Leaves whatever is joined and joins this one. Dropping it leaves an attempt under way, which the next one ends.
     async fn join(&mut self, place: usize) -> Result<(), (Trouble, Option<u16>)> {
         let radio_failed = (Trouble::Radio, None);
         let _ = with_timeout(LEAVE_LIMIT, self.controller.disconnect_async()).await;

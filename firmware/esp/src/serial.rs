@@ -8,17 +8,26 @@ use core::fmt::{self, Write as _};
 
 use critical_section::Mutex;
 use embassy_sync::waitqueue::AtomicWaker;
-use embassy_time::{Duration, Timer, with_timeout};
+#[cfg(not(feature = "esp32"))]
+use embassy_time::with_timeout;
+use embassy_time::{Duration, Timer};
+#[cfg(not(feature = "esp32"))]
 use esp_hal::Async;
-use esp_hal::uart::{UartRx, UartTx};
 
 use crate::commands::Port;
+use crate::uart;
 
 /// The longest line; the rest is cut.
 const LINE: usize = 320;
 
-/// How long a task of the serial line trusts in its interrupt before it looks by itself.
-const LOOK: Duration = Duration::from_millis(20);
+/// How often UART0 is looked at while something comes or goes: less than its buffers hold.
+const SOON: Duration = Duration::from_millis(4);
+
+/// How often while nothing comes; the first 128 bytes of a burst are kept.
+const SELDOM: Duration = Duration::from_millis(20);
+
+/// After so long without a byte nothing more is coming.
+const QUIET: Duration = Duration::from_millis(500);
 
 /// A buffer in front of a serial line.
 pub(crate) struct Output<const N: usize> {
@@ -177,33 +186,40 @@ macro_rules! say {
 
 /// Empties the buffer of UART0.
 #[embassy_executor::task]
-pub(crate) async fn write_uart(mut tx: UartTx<'static, Async>) {
+pub(crate) async fn write_uart() {
     let mut chunk = [0; 64];
     loop {
         UART.some().await;
-        let count = UART.take(&mut chunk);
-        let mut rest = chunk.get(..count).unwrap_or_default();
-        while !rest.is_empty() {
-            // The interrupt tells when there is room; should it not come, we look.
-            if let Ok(Ok(written)) = with_timeout(LOOK, tx.write_async(rest)).await {
-                rest = rest.get(written..).unwrap_or_default();
-            }
+        let room = uart::room().min(chunk.len());
+        let count = UART.take(chunk.get_mut(..room).unwrap_or_default());
+        chunk.iter().take(count).for_each(|byte| uart::write(*byte));
+        if count == 0 {
+            Timer::after(SOON).await;
         }
     }
 }
 
-/// Listens to UART0.
+/// Listens to UART0: seldom while nothing comes, often while something does.
 #[embassy_executor::task]
-pub(crate) async fn read_uart(mut rx: UartRx<'static, Async>, mut port: Port) {
-    let mut bytes = [0; 64];
+pub(crate) async fn read_uart(mut port: Port) {
+    let mut quiet = QUIET;
     loop {
-        let count = match with_timeout(LOOK, rx.read_async(&mut bytes)).await {
-            Ok(Ok(count)) => count,
-            // Noise on the line, or nothing came that the interrupt told of.
-            Ok(Err(_)) | Err(_) => rx.read_buffered(&mut bytes).unwrap_or(0),
-        };
-        port.typed(bytes.get(..count).unwrap_or_default()).await;
-        if count == 0 {
+        let mut bytes = [0; 64];
+        let mut count = 0;
+        for (place, byte) in bytes.iter_mut().zip(core::iter::from_fn(uart::read)) {
+            *place = byte;
+            count += 1;
+        }
+        if count > 0 {
+            quiet = Duration::from_ticks(0);
+            port.typed(bytes.get(..count).unwrap_or_default()).await;
+            continue;
+        }
+        let pause = if quiet < QUIET { SOON } else { SELDOM };
+        Timer::after(pause).await;
+        quiet += pause;
+        if quiet >= QUIET {
+            quiet = QUIET;
             port.quiet();
         }
     }
@@ -235,7 +251,6 @@ pub(crate) async fn read_usb(
 ) {
     use embedded_io_async::Read as _;
 
-    const QUIET: Duration = Duration::from_millis(500);
     let mut bytes = [0; 64];
     loop {
         match with_timeout(QUIET, rx.read(&mut bytes)).await {

@@ -74,6 +74,8 @@ struct State {
     kit: bool,
     wifi: WifiState,
     trouble: Option<Trouble>,
+    /// How often the radio began with a new list of networks.
+    lists: u32,
     time: bool,
     connected: bool,
     reason: Option<Reason>,
@@ -85,6 +87,7 @@ static STATE: Mutex<Cell<State>> = Mutex::new(Cell::new(State {
     kit: false,
     wifi: WifiState::NoNetwork,
     trouble: None,
+    lists: 0,
     time: false,
     connected: false,
     reason: None,
@@ -153,6 +156,16 @@ pub(crate) fn wifi() -> WifiState {
 /// The last trouble of Wi-Fi since it was online.
 pub(crate) fn trouble() -> Option<Trouble> {
     get().trouble
+}
+
+/// How often the radio began with a new list of networks.
+pub(crate) fn lists() -> u32 {
+    get().lists
+}
+
+/// The radio begins with a new list of networks.
+pub(crate) fn list_changed() {
+    change(|state| state.lists = state.lists.wrapping_add(1));
 }
 
 pub(crate) fn set_kit() {
