@@ -38,7 +38,7 @@ const BOARDS: &[(&str, &str, &[&str])] = &[
 /// between the last two. Of the latter 40,000 is the goal.
 const LIMITS: &[(&str, &str, &str, u64)] = &[
     ("TLS", "stage-network", "stage-tls", 200_000),
-    ("MQTT and the sketch", "stage-tls", "sketch", 54_000),
+    ("MQTT and the sketch", "stage-tls", "sketch", 58_000),
 ];
 
 /// What a program takes, in bytes.

@@ -20,10 +20,11 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     match arguments.as_slice() {
         [] => build().and_then(|_| boards::check()),
         ["--emulated"] => build().map(drop),
+        ["--boards"] => boards::check(),
         ["--size"] => boards::measure(false),
         ["--size", "--write"] => boards::measure(true),
         _ => Err(Failed::new(
-            "`cargo xtask firmware` takes nothing, `--emulated`, `--size` or `--size --write`",
+            "`cargo xtask firmware` takes nothing, `--emulated`, `--boards`, `--size` or `--size --write`",
         )),
     }
 }

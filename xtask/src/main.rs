@@ -26,8 +26,8 @@ const HELP: &str = "\
 cargo xtask test [ARGS]   every test, with its own set-up; ARGS go to cargo nextest (or cargo test)
 cargo xtask ci            what .ci/run calls: fmt, deny, clippy, no_std builds, the demo, every test
 cargo xtask no-std        only the builds for the chips: riscv32imc and Xtensa
-cargo xtask firmware      the programs for the emulated chip (--emulated: only these), the ESP32-C3 and the ESP32-C6, images in
-                          target/firmware; --size: the boards', compared with firmware/sizes.txt (--write: writes it)
+cargo xtask firmware      the programs for the emulated chip (--emulated: only these) and for the ESP32-C3 and C6 (--boards: only
+                          these), images in target/firmware; --size: compares with firmware/sizes.txt (--write: writes it)
 cargo xtask deny          only cargo-deny: bans, licences, sources
 cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, names of targets, --replay FILE TARGET
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md

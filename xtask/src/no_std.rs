@@ -3,7 +3,7 @@
 //! A workspace-wide build hides leaks, because a sibling switches `std` on. `thingwire-mqtt` and
 //! `thingwire-device` are built with `core` only (there is no alloc crate that could be used) and linked into
 //! a program without a global allocator; `thingwire-contract` and `thingwire-policy` may have `alloc`.
-//! The first two are also compiled to Xtensa code, the processor of the classic ESP32.
+//! `thingwire-mqtt`, `thingwire-device` and `thingwire-chip` are also compiled to Xtensa code, the processor of the classic ESP32.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,7 +22,7 @@ const CRATES: &[(&str, &str)] = &[
 ];
 
 /// What the classic ESP32 (Xtensa) runs.
-const XTENSA_CRATES: &[&str] = &["thingwire-mqtt", "thingwire-device"];
+const XTENSA_CRATES: &[&str] = &["thingwire-mqtt", "thingwire-device", "thingwire-chip"];
 
 /// The built-in `xtensa-esp32-none-elf` with the data layout LLVM expects and floating point in software.
 const XTENSA_TARGET: &str = "conformance/no-alloc/xtensa-esp32.json";

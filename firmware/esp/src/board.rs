@@ -41,6 +41,10 @@ pub(crate) const HEAP: usize = 24 * 1024;
 #[cfg(not(feature = "esp32"))]
 pub(crate) const HEAP: usize = 80 * 1024;
 
+/// The most that the radio sends with, in quarters of a dBm: 13 dBm. The library's own 5 dBm do not reach through a house, and
+/// from 16 dBm on some boards cannot join any more.
+pub(crate) const TRANSMIT_POWER: i8 = 52;
+
 /// Takes the peripherals apart.
 pub(crate) fn parts(p: Peripherals) -> Parts {
     #[cfg(feature = "esp32")]

@@ -231,8 +231,11 @@ async fn bring_up(spawner: Spawner) -> Chip {
     #[cfg(not(feature = "esp32"))]
     spawner.spawn(serial::read_usb(usb_rx, Port::new(Line::Usb, settings)).expect("a task"));
 
-    let controller =
+    let mut controller =
         WifiController::new(parts.wifi, ControllerConfig::default()).expect("the radio");
+    if controller.set_max_tx_power(board::TRANSMIT_POWER).is_err() {
+        say!("the radio keeps its own transmit power");
+    }
     let stack = network(spawner);
     let radio = Radio {
         controller,

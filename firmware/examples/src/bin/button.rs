@@ -62,13 +62,15 @@ async fn light(client: &Client<'_>, client_id: &str, pin: AnyPin<'_>) {
         say!("`{}`: {error}", topic.as_str());
     }
     let mut light = Output::new(pin, Level::Low, OutputConfig::default());
+    let mut on = false;
     let mut buffer = [0; 64];
     loop {
         blink_until_connected(&mut light, &Board).await;
+        light.set_level(on.into());
         match client.next(&mut buffer).await {
             Ok(message) => match message.payload {
-                b"on" => light.set_high(),
-                b"off" => light.set_low(),
+                b"on" => on = true,
+                b"off" => on = false,
                 _ => say!("`on` or `off` would be understood"),
             },
             Err(error) => {
@@ -85,5 +87,4 @@ async fn blink_until_connected(light: &mut Output<'_>, status: &impl Status) {
         light.toggle();
         Timer::after_millis(250).await;
     }
-    light.set_low();
 }
