@@ -4,8 +4,11 @@
 //! and everything in it is gone. With messages of 100 bytes, and 100,000 erasures of each, the 64 pages of the partition bear 180 million of them.
 
 use embassy_time::{Duration, Instant, Timer};
+use embedded_storage_async::nor_flash::NorFlash as _;
 use static_cell::{ConstStaticCell, StaticCell};
-use thingwire_device::queue::{FlashQueue, Lost, OfflineQueue, QueueOptions};
+use thingwire_device::queue::{
+    FlashQueue, Lost, OfflineQueue, QueueOptions, QueueStorage as _, Visit,
+};
 use thingwire_device::{Client, Millis};
 use thingwire_firmware::{ChipPlatform, wall_clock};
 
@@ -44,10 +47,19 @@ pub(crate) async fn open(
     let partition = flash
         .queue()
         .ok_or("the flash has no partition `queue`: write firmware/partitions.csv")?;
-    let range = 0..partition.len();
-    let storage = FlashQueue::new(partition, range)
-        .ok_or("the partition `queue` must be two pages of 4 KB at least")?;
-    let queue = OfflineQueue::open(client, storage, BUFFER.take(), options).await;
+    let buffer = BUFFER.take();
+    let len = partition.len();
+    let unfit = "the partition `queue` must be two pages of 4 KB at least";
+    let mut storage = FlashQueue::new(partition, 0..len).ok_or(unfit)?;
+    if storage.visit(buffer, &mut |_| Visit::Next).await.is_err() {
+        // Something else was there before, or it is damaged beyond repair.
+        say!("the partition `queue` cannot be read: it is emptied");
+        let mut partition = storage.into_flash();
+        let erased = partition.erase(0, len).await;
+        erased.map_err(|_| "the partition `queue` cannot be written")?;
+        storage = FlashQueue::new(partition, 0..len).ok_or(unfit)?;
+    }
+    let queue = OfflineQueue::open(client, storage, buffer, options).await;
     let queue = queue.map_err(|_| "the partition `queue` cannot be read")?;
     let waiting = queue.statistics().depth;
     if waiting > 0 {
