@@ -5,7 +5,9 @@ use core::fmt;
 use thingwire_mqtt::client::{SessionError, Unheard};
 
 use crate::refusal::{Topic, cut};
-use crate::{Failure, FailureKind, Message, Negotiated, Reason, ReasonCode};
+use crate::{
+    Failure, FailureKind, Message, Negotiated, PacketType, Properties, Reason, ReasonCode,
+};
 
 /// What happened. [`Client::run`](crate::Client::run) gives each event to its callback, in order.
 #[derive(Clone, Debug)]
@@ -62,6 +64,14 @@ pub enum Event<'a> {
     Subscribed {
         /// The bytes.
         reason_codes: &'a [u8],
+    },
+    /// MQTT 5: what a packet other than PUBLISH says besides its meaning: the reason string and user properties of an
+    /// acknowledgement, everything in a CONNACK, where else to go in a DISCONNECT. Comes before what follows from the packet.
+    Told {
+        /// Which packet.
+        packet_type: PacketType,
+        /// Its properties; never empty.
+        properties: Properties<'a>,
     },
     /// The server did not take a PUBLISH (MQTT 5, `B-53`).
     PublishRefused {

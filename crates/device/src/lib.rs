@@ -79,7 +79,9 @@ pub use router::{Route, Router};
 pub use statistics::{Reason, Statistics};
 
 pub use thingwire_mqtt::client::{Message, Millis, Negotiated, Outgoing};
-pub use thingwire_mqtt::{Properties, Property, QoS, ReasonCode, SubscribeFilter, Version, Will};
+pub use thingwire_mqtt::{
+    PacketType, Properties, Property, QoS, ReasonCode, SubscribeFilter, Version, Will,
+};
 
 /// The recipes of the cookbook, compiled.
 #[cfg(all(doctest, feature = "json", feature = "flash"))]

@@ -5,7 +5,7 @@
 
 use crate::fault::Fault;
 use crate::filters::{is_no_local_on_shared, subscription_options};
-use crate::property::rules::{Place, measure, write as properties};
+use crate::property::rules::{Place, measure, write as properties, write_both};
 use crate::wire::{VARIABLE_INTEGER_MAX, Writer, no_null, variable_integer_len};
 use crate::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketId, PacketType, Properties, Publish,
@@ -83,7 +83,7 @@ fn publish_first(publish: &Publish<'_>) -> u8 {
 
 fn body(version: Version, packet: &Packet<'_>, writer: &mut Writer<'_>) -> Result<(), Fault> {
     match packet {
-        Packet::Connect(connect) => self::connect(connect, writer),
+        Packet::Connect(connect) => self::connect(connect, &Properties::EMPTY, writer),
         Packet::ConnAck(conn_ack) => self::conn_ack(version, conn_ack, writer),
         // Written by `publish`.
         Packet::Publish(_) => Ok(()),
@@ -114,7 +114,12 @@ fn body(version: Version, packet: &Packet<'_>, writer: &mut Writer<'_>) -> Resul
     }
 }
 
-pub(crate) fn connect(connect: &Connect<'_>, writer: &mut Writer<'_>) -> Result<(), Fault> {
+/// Writes CONNECT with `more` properties behind its own.
+pub(crate) fn connect(
+    connect: &Connect<'_>,
+    more: &Properties<'_>,
+    writer: &mut Writer<'_>,
+) -> Result<(), Fault> {
     let version = connect.version;
     if version == Version::V5 && !version.is_v5() {
         return Err(rule!("MQTT 5 is not in this build, see the feature `v5`"));
@@ -133,7 +138,7 @@ pub(crate) fn connect(connect: &Connect<'_>, writer: &mut Writer<'_>) -> Result<
         | u8::from(connect.password.is_some()) << 6
         | u8::from(connect.user_name.is_some()) << 7);
     writer.u16(connect.keep_alive);
-    properties(version, Place::Connect, &connect.properties, writer)?;
+    write_both(version, Place::Connect, (&connect.properties, more), writer)?;
     writer.text(connect.client_id, field!("client identifier"))?;
     if let Some(will) = &connect.will {
         self::will(version, will, writer)?;

@@ -27,6 +27,7 @@ const TOPIC_ALIAS: u16 = 0x400;
 /// The words, sorted so that a person finds them.
 const TEXTS: &[&str] = &[
     "AUTH exists only in MQTT 5",
+    "AUTH, which this client does not support",
     "AuthenticationData without AuthenticationMethod",
     "CONNACK must come first",
     "DUP with QoS 0",
@@ -51,6 +52,7 @@ const TEXTS: &[&str] = &[
     "a reason code for each topic filter is needed",
     "a refusal has no session present",
     "a second CONNACK",
+    "a session that ends with the connection cannot be kept longer",
     "a shared subscription has no `no local`",
     "a topic alias above the maximum",
     "a topic alias for a topic longer than the memory lent for it",
@@ -98,7 +100,9 @@ const TEXTS: &[&str] = &[
     "text with a null character cannot be sent",
     "the return codes of a MQTT 3.1.1 CONNACK end at 5",
     "the return codes of a MQTT 3.1.1 SUBACK are 0, 1, 2 and 128",
-    "the stored SUBSCRIBE is damaged",
+    "the server has no shared subscriptions",
+    "the server has no subscription identifiers",
+    "the server has no wildcard subscriptions",
     "topic filter",
     "topic name",
     "user name",

@@ -1,8 +1,9 @@
 //! Cuts a byte stream into frames: fixed header, then as many bytes as it promises (2.2, 2.1.4).
 
 use crate::fault::Fault;
-use crate::wire::variable_integer;
-use crate::{DecodeError, PacketType};
+use crate::property::rules::{self, Place};
+use crate::wire::{Reader, variable_integer};
+use crate::{DecodeError, PacketType, Properties, Version};
 
 /// A fixed header: what is coming and how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,43 @@ impl FrameHeader {
     #[must_use]
     pub const fn packet_len(&self) -> usize {
         self.header_len.wrapping_add(self.remaining_len)
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// The MQTT 5 properties of this packet, of whatever type it is; empty when it has none or is damaged.
+    ///
+    /// What a [`Session`](crate::client::Session) says of a packet is what follows from it. The server's words stand here:
+    /// reason strings, user properties, a server reference, response information.
+    #[must_use]
+    pub fn properties(&self, version: Version) -> Properties<'a> {
+        self.read_properties(version).unwrap_or_default()
+    }
+
+    fn read_properties(&self, version: Version) -> Result<Properties<'a>, Fault> {
+        let mut reader = Reader::new(self.body);
+        // What stands before them.
+        let (len, place) = match self.header.packet_type {
+            // Protocol name and level, flags, keep alive.
+            PacketType::Connect => (10, Place::Connect),
+            PacketType::ConnAck => (2, Place::ConnAck),
+            PacketType::Publish => {
+                reader.binary(field!("topic name"))?;
+                let has_id = self.header.flags & 0b110 != 0;
+                (if has_id { 2 } else { 0 }, Place::Publish)
+            }
+            PacketType::PubAck | PacketType::PubRec | PacketType::PubRel | PacketType::PubComp => {
+                (3, Place::Acknowledgement)
+            }
+            PacketType::Subscribe => (2, Place::Subscribe),
+            PacketType::Unsubscribe => (2, Place::Unsubscribe),
+            PacketType::SubAck | PacketType::UnsubAck => (2, Place::Acknowledgement),
+            PacketType::Disconnect => (1, Place::Disconnect),
+            PacketType::Auth => (1, Place::Auth),
+            PacketType::PingReq | PacketType::PingResp => return Ok(Properties::EMPTY),
+        };
+        reader.take(len, field!("properties"))?;
+        rules::read(version, place, &mut reader)
     }
 }
 

@@ -68,6 +68,11 @@ pub fn is_valid_filter(filter: &str) -> bool {
     is_plain_filter(plain)
 }
 
+/// Whether a valid filter asks for a shared subscription.
+pub(crate) fn is_shared(filter: &[u8]) -> bool {
+    filter.starts_with(SHARE)
+}
+
 /// What a shared subscription begins with.
 const SHARE: &[u8] = b"$share/";
 

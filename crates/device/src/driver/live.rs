@@ -13,7 +13,8 @@ use crate::future::{Either, select};
 use crate::inbox::Offer;
 use crate::supervise::Input;
 use crate::{
-    Asked, Client, Connector, Event, FailureKind, Message, Millis, Platform, ReasonCode, Why,
+    Asked, Client, Connector, Event, FailureKind, Message, Millis, PacketType, Platform,
+    ReasonCode, Why,
 };
 
 /// How long the other end may leave a write unread, in milliseconds; coreMQTT's default.
@@ -126,6 +127,17 @@ impl Client<'_> {
                     });
                 }
                 Incoming::Frame(frame) => {
+                    let packet_type = frame.header.packet_type;
+                    let version = self.state.borrow().session.version();
+                    if packet_type != PacketType::Publish {
+                        let properties = frame.properties(version);
+                        if !properties.is_empty() {
+                            on(Event::Told {
+                                packet_type,
+                                properties,
+                            });
+                        }
+                    }
                     let event = self.state.borrow_mut().session.receive(now, &frame)?;
                     self.handle(now, event, connection.retry, on);
                 }

@@ -138,6 +138,8 @@ pub(crate) fn note(diary: &Diary, world: &World, event: &Event<'_>) {
         Event::InboxFull { topic, lost } => format!("inbox full {topic} lost={lost}"),
         Event::Subscribed { reason_codes } => format!("subscribed {reason_codes:?}"),
         Event::PublishRefused { reason } => format!("publish refused {:#x}", reason.0),
+        // Said besides; what follows from the packet comes next.
+        Event::Told { .. } => return,
         other => format!("{other:?}"),
     });
     let _ = world;

@@ -28,13 +28,16 @@ pub(super) enum Kind {
     Unsubscribe,
     /// PUBLISH with QoS 2: kept until PUBREC.
     #[cfg(feature = "qos2")]
-    PublishQos2,
+    PublishQos2 = 4,
     /// PUBREL: kept until PUBCOMP.
     #[cfg(feature = "qos2")]
-    Release,
+    Release = 5,
     /// No packet: the identifier of a received PUBLISH with QoS 2, kept until PUBREL.
     #[cfg(feature = "qos2")]
-    Received,
+    Received = 6,
+    /// A DISCONNECT with more than nothing to say: sent when all else is, dropped with the connection.
+    #[cfg(feature = "v5")]
+    Farewell = 7,
 }
 
 impl Kind {
@@ -173,6 +176,8 @@ impl Entry {
                 5 => Kind::Release,
                 #[cfg(feature = "qos2")]
                 6 => Kind::Received,
+                #[cfg(feature = "v5")]
+                7 => Kind::Farewell,
                 _ => Kind::Unsubscribe,
             },
             state: match what >> 3 & 0xF {
@@ -414,6 +419,8 @@ mod tests {
             Kind::PublishQos1,
             Kind::Subscribe,
             Kind::Unsubscribe,
+            #[cfg(feature = "v5")]
+            Kind::Farewell,
             #[cfg(feature = "qos2")]
             Kind::PublishQos2,
             #[cfg(feature = "qos2")]

@@ -2,7 +2,7 @@
 
 use crate::{Properties, QoS, Version, Will};
 
-/// Seconds that AWS takes for a keep-alive of 0 (`B-15`).
+/// Seconds that AWS takes for a keep-alive of 0, and for a longer one (`B-15`).
 const KEEP_ALIVE_WHEN_ZERO: u16 = 1200;
 
 /// What CONNECT says. It stays the same for the life of a [`Session`](super::Session).
@@ -14,7 +14,8 @@ pub struct ConnectOptions<'a> {
     pub client_id: &'a str,
     /// Clean Session in 3.1.1, Clean Start in 5: ask the server to forget what it knows.
     pub clean_start: bool,
-    /// Seconds; see `B-15` for what AWS makes of 0 and of values outside 30 to 1200.
+    /// Seconds; see `B-15` for what AWS makes of 0 and of values outside 30 to 1200. The session asks every 20 minutes at
+    /// least.
     pub keep_alive: u16,
     /// MQTT 5: how many seconds the server keeps the session after the connection ended (`B-24`).
     pub session_expiry: u32,
@@ -24,6 +25,9 @@ pub struct ConnectOptions<'a> {
     /// MQTT 5: how many topic aliases the server may use; not sent when it is 0. What the memory lent to
     /// [`TopicAliases`](super::TopicAliases) holds, and only with [`Session::receive_with`](super::Session::receive_with).
     pub topic_alias_maximum: u16,
+    /// MQTT 5: what else CONNECT says: user properties, Request Response Information, Request Problem Information, an
+    /// authentication method (AUTH itself is not supported, nor is it by AWS, `B-2`). Must be empty in 3.1.1.
+    pub properties: Properties<'a>,
     /// The message the server publishes when the connection ends badly.
     pub will: Option<Will<'a>>,
     /// User name.
@@ -44,6 +48,7 @@ impl<'a> ConnectOptions<'a> {
             session_expiry: 3600,
             receive_maximum: u16::MAX,
             topic_alias_maximum: 0,
+            properties: Properties::EMPTY,
             will: None,
             user_name: None,
             password: None,
@@ -79,15 +84,23 @@ pub struct Negotiated {
     pub retain_available: bool,
     /// How many topic aliases the server accepts.
     pub topic_alias_maximum: u16,
+    /// Whether filters may have wildcards.
+    pub wildcard_subscriptions: bool,
+    /// Whether a SUBSCRIBE may have an identifier; at AWS it may not (`B-22`).
+    pub subscription_identifiers: bool,
+    /// Whether there are shared subscriptions.
+    pub shared_subscriptions: bool,
     /// MQTT 5: seconds the server keeps the session, when it says so.
     pub session_expiry: Option<u32>,
 }
 
-/// What a keep-alive of so many seconds means (`B-15`).
+/// What a keep-alive of so many seconds means (`B-15`): in 3.1.1 AWS takes 1200 for what is longer and cannot say so. A
+/// client that asks more often than it must does no harm at other servers. What is shorter than 30 is 30 there, which
+/// needs nothing of us.
 const fn keep_alive_of(seconds: u16) -> u16 {
     match seconds {
-        0 => KEEP_ALIVE_WHEN_ZERO,
-        _ => seconds,
+        1..KEEP_ALIVE_WHEN_ZERO => seconds,
+        _ => KEEP_ALIVE_WHEN_ZERO,
     }
 }
 
@@ -106,6 +119,9 @@ impl Negotiated {
             maximum_qos: QoS::ExactlyOnce,
             retain_available: true,
             topic_alias_maximum: 0,
+            wildcard_subscriptions: true,
+            subscription_identifiers: true,
+            shared_subscriptions: true,
             session_expiry: None,
         }
     }
@@ -128,6 +144,9 @@ impl Negotiated {
                 }
                 0x25 => self.retain_available = number != 0,
                 0x27 => self.maximum_packet_size = number,
+                0x28 => self.wildcard_subscriptions = number != 0,
+                0x29 => self.subscription_identifiers = number != 0,
+                0x2A => self.shared_subscriptions = number != 0,
                 _ => {}
             }
         }

@@ -39,7 +39,7 @@ impl Session<'_> {
     /// it, because nobody knows which of them was answered.
     #[must_use]
     pub fn round_trip(&self) -> Option<u64> {
-        self.round_trip
+        self.round_trip.map(u64::from)
     }
 
     /// The PUBLISH in this record was acknowledged right now.
@@ -50,7 +50,7 @@ impl Session<'_> {
             .first()
             .is_none_or(|first| first & 0b1000 != 0);
         if entry.state == State::Sent && !repeated {
-            self.round_trip = Some(u64::from(self.last_received.since_low(entry.sent_at)));
+            self.round_trip = Some(self.last_received.since_low(entry.sent_at));
         }
     }
 

@@ -222,7 +222,7 @@ impl Session<'_> {
         let Some((at, entry)) = self.oldest_unheard() else {
             let recent = self
                 .qos0_sent
-                .is_some_and(|sent| now.since(sent) < SUSPICION);
+                .is_some_and(|sent| u64::from(now.since_low(sent)) < SUSPICION);
             return recent.then_some(Unheard::PublishQos0);
         };
         let packet = self.arena.packet(at, &entry);
@@ -421,6 +421,9 @@ impl Session<'_> {
                 reader.finish()?;
                 Err(SessionError::Disconnected(disconnect.reason_code))
             }
+            PacketType::Auth if version.is_v5() => Err(SessionError::Protocol(rule!(
+                "AUTH, which this client does not support"
+            ))),
             PacketType::ConnAck => Err(SessionError::Protocol(rule!("a second CONNACK"))),
             _ => Err(SessionError::Protocol(rule!(
                 "a packet that servers do not send"

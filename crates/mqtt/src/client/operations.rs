@@ -153,15 +153,37 @@ impl<'b> Session<'b> {
     /// # Errors
     /// [`SubscribeError`]; nothing is kept then.
     pub fn subscribe(&mut self, filters: &[SubscribeFilter<'_>]) -> Result<Ticket, SubscribeError> {
+        self.subscribe_with(filters, Properties::EMPTY)
+    }
+
+    /// The same with MQTT 5 properties: an identifier, user properties.
+    ///
+    /// # Errors
+    /// [`SubscribeError`]; nothing is kept then.
+    pub fn subscribe_with(
+        &mut self,
+        filters: &[SubscribeFilter<'_>],
+        properties: Properties<'_>,
+    ) -> Result<Ticket, SubscribeError> {
         check_count(filters.len())?;
         for filter in filters {
             check_filter(filter.filter)?;
             if filter.qos == QoS::ExactlyOnce && !cfg!(feature = "qos2") {
                 return Err(SubscribeError::QosNotSupported);
             }
+            self.check_available(filter.filter)?;
+        }
+        if self.has_no_identifiers() && properties.number(0x0B).is_some() {
+            // [MQTT-3.2.2-18]: AWS ends the connection (B-36).
+            return Err(SubscribeError::Encode(rule!(
+                "the server has no subscription identifiers"
+            )));
         }
         let ticket = self.push_filters(Kind::Subscribe, filters.len(), &|id, version, out| {
-            write_subscribe(id, version, filters, out)
+            encode::assemble(SUBSCRIBE, out, &|writer| {
+                let filters = filters.iter().copied();
+                encode::subscribe(version, id, &properties, filters, writer)
+            })
         })?;
         self.retire_subscriptions(ticket, &|held| {
             filters
@@ -171,11 +193,48 @@ impl<'b> Session<'b> {
         Ok(ticket)
     }
 
+    /// Whether this server refuses subscription identifiers, as far as is known.
+    pub(super) fn has_no_identifiers(&self) -> bool {
+        self.options.version.is_v5()
+            && self.is_connected()
+            && !self.negotiated.subscription_identifiers
+    }
+
+    /// What this server's CONNACK said of filters (3.2.2.3.11, 3.2.2.3.13).
+    fn check_available(&self, filter: &str) -> Result<(), SubscribeError> {
+        if !self.options.version.is_v5() || !self.is_connected() {
+            return Ok(());
+        }
+        let filter = filter.as_bytes();
+        let has_wildcard = filter.iter().any(|byte| matches!(byte, b'+' | b'#'));
+        Err(SubscribeError::Encode(
+            if has_wildcard && !self.negotiated.wildcard_subscriptions {
+                rule!("the server has no wildcard subscriptions")
+            } else if topic::is_shared(filter) && !self.negotiated.shared_subscriptions {
+                rule!("the server has no shared subscriptions")
+            } else {
+                return Ok(());
+            },
+        ))
+    }
+
     /// Accepts an UNSUBSCRIBE. From now on the filters are not subscribed again.
     ///
     /// # Errors
     /// [`SubscribeError`]; nothing is kept or changed then.
     pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<Ticket, SubscribeError> {
+        self.unsubscribe_with(filters, Properties::EMPTY)
+    }
+
+    /// The same with MQTT 5 user properties.
+    ///
+    /// # Errors
+    /// [`SubscribeError`]; nothing is kept or changed then.
+    pub fn unsubscribe_with(
+        &mut self,
+        filters: &[&str],
+        properties: Properties<'_>,
+    ) -> Result<Ticket, SubscribeError> {
         check_count(filters.len())?;
         for filter in filters {
             check_filter(filter)?;
@@ -183,8 +242,8 @@ impl<'b> Session<'b> {
         self.split_subscriptions(filters)?;
         let ticket = self.push_filters(Kind::Unsubscribe, filters.len(), &|id, version, out| {
             encode::assemble(UNSUBSCRIBE, out, &|writer| {
-                let properties = Properties::EMPTY;
-                encode::unsubscribe(version, id, &properties, filters.iter().copied(), writer)
+                let filters = filters.iter().copied();
+                encode::unsubscribe(version, id, &properties, filters, writer)
             })
         })?;
         self.retire_subscriptions(ticket, &|held| contains(filters, held));
@@ -360,24 +419,6 @@ fn only(
             writer.bytes(filter.entry);
         }
         Ok(())
-    })
-}
-
-fn write_subscribe(
-    packet_id: PacketId,
-    version: Version,
-    filters: &[SubscribeFilter<'_>],
-    out: &mut [u8],
-) -> Result<usize, Fault> {
-    encode::assemble(SUBSCRIBE, out, &|writer| {
-        let properties = Properties::EMPTY;
-        encode::subscribe(
-            version,
-            packet_id,
-            &properties,
-            filters.iter().copied(),
-            writer,
-        )
     })
 }
 

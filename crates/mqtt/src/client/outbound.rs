@@ -15,7 +15,7 @@ use crate::{Ack, Disconnect, Properties, ReasonCode, encode};
 
 /// First bytes of the packets that are written on the spot (2.1.2).
 const PINGREQ: u8 = 0xC0;
-const DISCONNECT: u8 = 0xE0;
+pub(super) const DISCONNECT: u8 = 0xE0;
 
 impl Session<'_> {
     /// Writes what is due into `out`, as many packets as fit, and answers how many bytes; 0 when
@@ -214,6 +214,11 @@ impl Session<'_> {
                 return 0;
             }
             (at, self.ensure_packet_id(at, entry), 0)
+        } else if let Some((at, entry)) = self.farewell() {
+            if room.is_empty() {
+                return 0;
+            }
+            (at, entry, 0)
         } else if let Link::Closing { reason, .. } = self.link {
             return self.transmit_disconnect(reason, room);
         } else {
@@ -249,6 +254,22 @@ impl Session<'_> {
             self.written(now, at, entry);
         }
         written.wrapping_add(count)
+    }
+
+    /// The DISCONNECT that was given words, when nothing else is left to be sent.
+    #[cfg(feature = "v5")]
+    fn farewell(&self) -> Option<(At, Entry)> {
+        match self.link {
+            Link::Closing { drain: true, .. } => {
+                self.arena.find(|entry| entry.kind == Kind::Farewell)
+            }
+            _ => None,
+        }
+    }
+
+    #[cfg(not(feature = "v5"))]
+    const fn farewell(&self) -> Option<(At, Entry)> {
+        None
     }
 
     fn transmit_ack(&mut self, owed: Owed, room: &mut [u8]) -> usize {
@@ -329,11 +350,16 @@ impl Session<'_> {
     fn written(&mut self, now: Millis, at: At, mut entry: Entry) {
         match (entry.kind, entry.state) {
             (Kind::PublishQos0, _) => {
-                self.qos0_sent = Some(now);
+                self.qos0_sent = Some(now.low());
                 self.arena.remove(at, &entry);
             }
             (_, State::Withdrawn) => {
                 self.complete(at, entry);
+            }
+            #[cfg(feature = "v5")]
+            (Kind::Farewell, _) => {
+                self.arena.remove(at, &entry);
+                self.link = Link::Closed;
             }
             _ => {
                 entry.state = State::Sent;

@@ -11,8 +11,10 @@
 //! Every state returns to `Down` with [`Session::connection_lost`].
 
 use super::acks::Acks;
+#[cfg(feature = "v5")]
+use super::arena::PushError;
 use super::arena::{Arena, At, Entry, HEADER, Kind, State};
-use super::{ConnectOptions, Millis, Negotiated, SessionError};
+use super::{ConnectOptions, Millis, Negotiated, SessionError, stored};
 use crate::fault::Fault;
 use crate::{Connect, EncodeError, PacketId, Properties, Property, ReasonCode, Version, encode};
 
@@ -39,12 +41,12 @@ pub struct Session<'b> {
     pub(super) last_sent: Millis,
     pub(super) last_received: Millis,
     /// When the last PUBLISH with QoS 0 went out on this connection.
-    pub(super) qos0_sent: Option<Millis>,
+    pub(super) qos0_sent: Option<u32>,
     pub(super) suspect: Option<Suspect>,
     /// CONNECTs that were sent since the last CONNACK with success, at most 2.
     pub(super) connects: u8,
     /// Milliseconds between the last PUBLISH that was sent once and its PUBACK.
-    pub(super) round_trip: Option<u64>,
+    pub(super) round_trip: Option<u32>,
     pub(super) counters: Counters,
     #[cfg(feature = "fault-injection")]
     pub(super) fault: Option<super::Fault>,
@@ -262,6 +264,61 @@ impl<'b> Session<'b> {
         };
     }
 
+    /// The same in MQTT 5 with a reason and properties, which the arena keeps until they are sent: 0x04 lets the server publish the
+    /// Will, a Session Expiry Interval changes how long it keeps the session (`B-25`).
+    ///
+    /// # Errors
+    /// [`EncodeError::NotAllowed`] says what cannot be said; [`EncodeError::BufferTooSmall`] when the arena has no room for
+    /// so many bytes. The connection goes on then.
+    #[cfg(feature = "v5")]
+    pub fn disconnect_with(
+        &mut self,
+        reason_code: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), EncodeError> {
+        // 3.14.2.2.2, B-25
+        let is_kept = self
+            .negotiated
+            .session_expiry
+            .unwrap_or(self.options.session_expiry)
+            > 0;
+        if !is_kept && properties.number(0x11).is_some_and(|seconds| seconds > 0) {
+            return Err(
+                rule!("a session that ends with the connection cannot be kept longer").into(),
+            );
+        }
+        let disconnect = crate::Disconnect {
+            reason_code,
+            properties,
+        };
+        let version = self.options.version;
+        let entry = Entry {
+            kind: Kind::Farewell,
+            // A state in which nothing is due.
+            state: State::Granted,
+            awaited: false,
+            codes: 0,
+            packet_id: 0,
+            ticket: self.free_ticket(),
+            sent_at: 0,
+            len: 0,
+        };
+        let pushed = self.arena.push(entry, &|_, out| {
+            encode::assemble(super::outbound::DISCONNECT, out, &|writer| {
+                encode::disconnect(version, &disconnect, writer)
+            })
+        });
+        match pushed {
+            Ok(_) => {}
+            Err(PushError::Encode(fault)) => return Err(fault.into()),
+            Err(PushError::NoRoom { needed, .. }) => {
+                return Err(EncodeError::BufferTooSmall { needed });
+            }
+        }
+        self.disconnect();
+        Ok(())
+    }
+
     /// Ends the connection because of `error`: in MQTT 5 the server is told why, in 3.1.1 a
     /// DISCONNECT would say that all is well, so there is none.
     pub fn abort(&mut self, error: &SessionError) {
@@ -303,6 +360,11 @@ impl<'b> Session<'b> {
                     continue;
                 }
                 (_, State::Withdrawn) if self.complete(at, entry) => continue,
+                #[cfg(feature = "v5")]
+                (Kind::Farewell, _) => {
+                    self.arena.remove(at, &entry);
+                    continue;
+                }
                 #[cfg(feature = "qos2")]
                 (Kind::Received, _) => {
                     // The next server will ask for its PUBREC again.
@@ -381,8 +443,19 @@ impl<'b> Session<'b> {
     }
 
     /// A queued PUBLISH that this server would not take is reported instead of sent. Only MQTT 5 has such limits.
+    /// Nor a subscription with an identifier where there are none (`B-36`).
     /// Answers whether that happened: the record is then done or gone.
     fn refuse_by_limits(&mut self, at: At, entry: Entry) -> bool {
+        if self.has_no_identifiers()
+            && entry.kind == Kind::Subscribe
+            && !matches!(entry.state, State::Done)
+            && stored::has_identifier(self.options.version, self.arena.packet(at, &entry))
+        {
+            let reason = ReasonCode::SUBSCRIPTION_IDENTIFIERS_NOT_SUPPORTED;
+            self.arena.codes_mut(at, &entry).fill(reason.0);
+            self.complete(at, entry);
+            return true;
+        }
         let is_limited = self.options.version.is_v5() && entry.kind.is_kept_publish();
         if !is_limited || matches!(entry.state, State::Done) {
             return false;
@@ -504,6 +577,8 @@ impl<'b> Session<'b> {
                 true => Properties::List(told),
             },
         };
-        encode::assemble(0x10, out, &|writer| encode::connect(&connect, writer))
+        encode::assemble(0x10, out, &|writer| {
+            encode::connect(&connect, &options.properties, writer)
+        })
     }
 }

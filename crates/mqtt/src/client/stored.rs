@@ -4,6 +4,7 @@
 //! for nothing. Filters come as bytes, because most are only compared. Damaged bytes read as an early end, never as a
 //! panic.
 
+use crate::property::rules::{self, Place};
 use crate::wire::Reader;
 use crate::{PacketId, Version};
 
@@ -59,6 +60,13 @@ pub(super) fn subscribe(version: Version, packet: &[u8]) -> (&[u8], Filters<'_>)
     let rest = reader.rest();
     let properties = from.get(..from.len().wrapping_sub(rest.len()));
     (properties.unwrap_or_default(), Filters { rest })
+}
+
+/// Whether a SUBSCRIBE has an identifier.
+pub(super) fn has_identifier(version: Version, packet: &[u8]) -> bool {
+    let mut reader = Reader::new(subscribe(version, packet).0);
+    rules::read(version, Place::Subscribe, &mut reader)
+        .is_ok_and(|properties| properties.number(0x0B).is_some())
 }
 
 /// The filters of a SUBSCRIBE.

@@ -9,6 +9,8 @@ mod delivery;
 #[cfg(feature = "qos2")]
 mod exactly_once;
 mod gauges;
+#[cfg(feature = "v5")]
+mod properties;
 mod refusal;
 
 use std::format;

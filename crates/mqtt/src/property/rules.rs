@@ -143,6 +143,26 @@ pub(crate) fn write(
     measure(version, place, properties)?.write(writer)
 }
 
+/// Writes one list and behind it another.
+pub(crate) fn write_both(
+    version: Version,
+    place: Place,
+    (first, second): (&Properties<'_>, &Properties<'_>),
+    writer: &mut Writer<'_>,
+) -> Result<(), Fault> {
+    if second.is_empty() {
+        return write(version, place, first, writer);
+    }
+    let first_len = measure(version, place, first)?.inside.unwrap_or(0);
+    let second_len = measure(version, place, second)?.inside.unwrap_or(0);
+    let len = first_len.wrapping_add(second_len);
+    writer.variable_integer(len, field!("properties"))?;
+    let mut gate = Gate::new(place);
+    write_list(&mut gate, first, writer)?;
+    write_list(&mut gate, second, writer)?;
+    gate.finish()
+}
+
 /// Properties that were found to be in order, and their length.
 pub(crate) struct Measured<'a> {
     place: Place,
@@ -215,6 +235,15 @@ fn write_all(
     writer: &mut Writer<'_>,
 ) -> Result<(), Fault> {
     let mut gate = Gate::new(place);
+    write_list(&mut gate, properties, writer)?;
+    gate.finish()
+}
+
+fn write_list(
+    gate: &mut Gate,
+    properties: &Properties<'_>,
+    writer: &mut Writer<'_>,
+) -> Result<(), Fault> {
     for property in properties.raw() {
         if let Some(fault) = property.fault() {
             return Err(fault);
@@ -222,7 +251,7 @@ fn write_all(
         gate.admit(property.identifier)?;
         property.write(writer)?;
     }
-    gate.finish()
+    Ok(())
 }
 
 #[cfg(test)]

@@ -37,6 +37,34 @@ fn every_packet_is_read_as_the_standard_says() {
 }
 
 #[test]
+fn a_frame_shows_the_properties_of_any_packet() {
+    for sample in SAMPLES.iter().chain(OTHER_FORMS) {
+        let (frame, _) = split(sample.bytes, MAX).unwrap().unwrap();
+        let properties = match sample.packet {
+            Packet::Connect(packet) => packet.properties,
+            Packet::ConnAck(packet) => packet.properties,
+            Packet::Publish(packet) => packet.properties,
+            Packet::PubAck(packet)
+            | Packet::PubRec(packet)
+            | Packet::PubRel(packet)
+            | Packet::PubComp(packet) => packet.properties,
+            Packet::Subscribe(packet) => packet.properties,
+            Packet::Unsubscribe(packet) => packet.properties,
+            Packet::SubAck(packet) | Packet::UnsubAck(packet) => packet.properties,
+            Packet::Disconnect(packet) => packet.properties,
+            Packet::Auth(packet) => packet.properties,
+            Packet::PingReq | Packet::PingResp => Properties::EMPTY,
+        };
+        assert_eq!(
+            frame.properties(sample.version),
+            properties,
+            "{}",
+            sample.name
+        );
+    }
+}
+
+#[test]
 fn the_table_has_every_packet_in_both_versions_and_every_property() {
     let mut types = BTreeSet::new();
     let mut identifiers = BTreeSet::new();
