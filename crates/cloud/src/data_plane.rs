@@ -282,8 +282,8 @@ impl DataPlane {
             .decode_utf8()
             .map_err(|_| No::invalid("the topic is not UTF-8"))?;
         let (qos, retain) = options(request.uri().query().unwrap_or_default(), request.headers())?;
-        check_topic(&topic)?;
         let reserved = self.broker.config().reserved;
+        check_topic(&topic, (reserved.counted)(&topic))?;
         if topic.starts_with('$') && !(reserved.publish)(&topic) {
             let why = "B-44: this topic is reserved and not open to clients";
             return Err(self.denied(caller, sender, Action::Publish, &topic, why));
@@ -418,19 +418,19 @@ fn options(query: &str, headers: &HeaderMap) -> Result<(QoS, bool), No> {
     }
 }
 
-/// `B-41`.
-fn check_topic(name: &str) -> Result<(), No> {
+/// `B-41`; `counted` is the part of the name that has limits.
+fn check_topic(name: &str, counted: &str) -> Result<(), No> {
     if !topic::is_valid_name(name) {
         return Err(No::invalid(
             "a topic to publish to is not empty and holds no `+`, `#` or NUL",
         ));
     }
-    if name.len() > TOPIC_BYTES {
+    if counted.len() > TOPIC_BYTES {
         return Err(No::invalid(format!(
             "a topic has at most {TOPIC_BYTES} bytes"
         )));
     }
-    if name.matches('/').count() > TOPIC_SLASHES {
+    if counted.matches('/').count() > TOPIC_SLASHES {
         return Err(No::invalid(format!(
             "a topic has at most {TOPIC_SLASHES} slashes"
         )));

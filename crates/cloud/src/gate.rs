@@ -19,6 +19,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::data_plane::{Caller, DataPlane};
 use crate::health::Counts;
+use crate::pki;
 use crate::refusals::{NewRefusal, Reason};
 use crate::tls::{self, Certificates, Denied, DeviceTls, Wish};
 
@@ -149,12 +150,13 @@ impl Gate {
             let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
             let hello = match (&mut hello).await {
                 Ok(hello) => hello,
-                Err(error) => return Err((None, error, hello.take_io())),
+                Err(error) => return Err((None, None, error, hello.take_io())),
             };
             let (wish, config) = tls.choose(&hello.client_hello());
+            let misused = self.misused(hello.client_hello().server_name());
             match hello.into_stream(config).into_fallible().await {
                 Ok(stream) => Ok((wish, stream)),
-                Err((error, stream)) => Err((Some(wish), error, Some(stream))),
+                Err((error, stream)) => Err((Some(wish), misused, error, Some(stream))),
             }
         };
         match tokio::time::timeout(HANDSHAKE, handshake).await {
@@ -162,11 +164,11 @@ impl Gate {
                 self.counts.handshake_done();
                 Some(done)
             }
-            Ok(Err((wish, error, stream))) => {
+            Ok(Err((wish, misused, error, stream))) => {
                 let why = if wish == Some(Wish::Custom) {
                     self.no_custom_authorizer(from)
                 } else {
-                    self.explain(from, &error)
+                    self.explain(from, &error, misused)
                 };
                 self.counts.handshake_failed(why);
                 if let Some(stream) = stream {
@@ -198,7 +200,12 @@ impl Gate {
     }
 
     /// Tells a handshake that failed because of us from one that failed because of them. Answers why, as a name.
-    fn explain(&self, from: SocketAddr, error: &std::io::Error) -> &'static str {
+    fn explain(
+        &self,
+        from: SocketAddr,
+        error: &std::io::Error,
+        misused: Option<String>,
+    ) -> &'static str {
         let Some(tls) = error
             .get_ref()
             .and_then(|inner| inner.downcast_ref::<rustls::Error>())
@@ -219,6 +226,14 @@ impl Gate {
             })
         };
         if let Some(denied) = tls::denied(tls) {
+            // A wrong server name comes before a certificate that is not registered (`A-28`).
+            if let Some(explanation) = misused {
+                return refused(Refused {
+                    reason: Reason::SniMisused,
+                    explanation,
+                    certificate_id: Some(denied.certificate_id.clone()),
+                });
+            }
             return refused(denied.clone().into());
         }
         match tls {
@@ -251,7 +266,7 @@ impl Gate {
         }
     }
 
-    /// Everything that is judged after the handshake; in the way of [`crate::config::CertRefusal::AfterHandshake`], all of it.
+    /// Everything that is judged after the handshake, in the order of `A-28`; in the way of [`crate::config::CertRefusal::AfterHandshake`], all of it.
     fn judge(
         &self,
         stream: &TlsStream<TcpStream>,
@@ -259,47 +274,49 @@ impl Gate {
         from: SocketAddr,
     ) -> Result<Caller, Refused> {
         let (_, session) = stream.get_ref();
-        let mut certificate_id = None;
-        if wish != Wish::Signed {
-            let certificate = session
-                .peer_certificates()
-                .and_then(<[_]>::first)
-                .ok_or_else(|| Refused {
-                    reason: Reason::NotAuthenticated,
-                    explanation: "the client showed no certificate".to_owned(),
-                    certificate_id: None,
-                })?;
-            let since = SystemTime::now()
-                .duration_since(SystemTime::UNIX_EPOCH)
-                .unwrap_or_default();
-            let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
-            // Also when it was judged during the handshake: its status may have changed since.
-            certificate_id = Some(tls::judge(self.certificates.as_ref(), certificate, now)?);
+        let certificate = session.peer_certificates().and_then(<[_]>::first);
+        if wish != Wish::Signed && certificate.is_none() {
+            return Err(Refused {
+                reason: Reason::NotAuthenticated,
+                explanation: "the client showed no certificate".to_owned(),
+                certificate_id: None,
+            });
         }
         let server_name = session.server_name();
-        if let Some(names) = &self.strict_names {
-            let misused = match server_name {
-                Some(name) if names.contains(&name.to_ascii_lowercase()) => None,
-                Some(name) => Some(format!(
-                    "the server name `{name}` is none of ours; use the endpoint's name"
-                )),
-                None => Some(
-                    "the client sent no server name (SNI), which strict mode requires".to_owned(),
-                ),
-            };
-            if let Some(explanation) = misused {
-                return Err(Refused {
-                    reason: Reason::SniMisused,
-                    explanation,
-                    certificate_id,
-                });
-            }
+        if let Some(explanation) = self.misused(server_name) {
+            return Err(Refused {
+                reason: Reason::SniMisused,
+                explanation,
+                certificate_id: certificate.map(|der| pki::certificate_id(der)),
+            });
         }
+        let since = SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default();
+        let now = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        // Also when it was judged during the handshake: its status may have changed since.
+        let certificate_id = certificate
+            .map(|der| tls::judge(self.certificates.as_ref(), der, now))
+            .transpose()?;
         Ok(Caller {
             address: from,
             server_name: server_name.map(Into::into),
             certificate_id,
         })
+    }
+
+    /// Why this server name is not one to ask for, where that matters (`A-15`, `A-16`).
+    fn misused(&self, server_name: Option<&str>) -> Option<String> {
+        let names = self.strict_names.as_ref()?;
+        match server_name {
+            Some(name) if names.contains(&name.to_ascii_lowercase()) => None,
+            Some(name) => Some(format!(
+                "the server name `{name}` is none of ours; use the endpoint's name"
+            )),
+            None => {
+                Some("the client sent no server name (SNI), which strict mode requires".to_owned())
+            }
+        }
     }
 
     fn note(&self, from: SocketAddr, refused: Refused) {

@@ -466,3 +466,33 @@ async fn user_name_and_password_are_ignored() {
         assert_eq!(answer, expected, "{port}");
     }
 }
+
+/// `A-28`: certificate and server name first, then whether the certificate is registered and ACTIVE.
+#[tokio::test]
+async fn a_wrong_server_name_comes_before_an_unregistered_certificate() {
+    for refusal in [CertRefusal::Alert, CertRefusal::AfterHandshake] {
+        let cloud = TestCloud::start_with(|config| {
+            config.strict_sni = true;
+            config.cert_refusal = refusal;
+        })
+        .await;
+        let stranger = Identity::self_signed(&CertificateParams::default());
+        for version in VERSIONS {
+            let mut client = Client::new(&cloud, Some(&stranger)).version(version);
+            for (name, reason) in [
+                ("localhost", "DEVICE_CERTIFICATE_NOT_REGISTERED"),
+                // An address is not sent as a server name.
+                ("127.0.0.1", "SNI_MISUSED"),
+            ] {
+                client.server_name = name;
+                assert_eq!(client.connect("a").await.0, NOTHING);
+                let wanted = async {
+                    while cloud.reason(Some(&stranger.id)).await != reason {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::time::timeout(PATIENCE, wanted).await.expect(reason);
+            }
+        }
+    }
+}
