@@ -178,6 +178,7 @@ async fn request_of_browser(request: Request<'_>, line: Line, settings: &Setting
                 send(Packet::error(ImprovError::UnableToConnect));
                 return;
             };
+            let before = settings.networks();
             settings.put_network(&network).await;
             send(Packet::error(ImprovError::None));
             send(Packet::state(State::Provisioning));
@@ -188,7 +189,7 @@ async fn request_of_browser(request: Request<'_>, line: Line, settings: &Setting
                 send(Packet::settings_done());
             } else {
                 // As the protocol wants it: what does not work is not kept.
-                settings.forget_network(ssid).await;
+                settings.restore(before).await;
                 radio::CHANGED.signal(());
                 send(Packet::error(ImprovError::UnableToConnect));
                 send(Packet::state(State::Ready));

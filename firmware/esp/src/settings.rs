@@ -64,6 +64,12 @@ impl Settings {
         self.keep_networks().await;
     }
 
+    /// Goes back to an earlier list.
+    pub(crate) async fn restore(&self, networks: StoredNetworks) {
+        *self.networks.borrow_mut() = networks;
+        self.keep_networks().await;
+    }
+
     /// Removes a network; false if it was not set here.
     pub(crate) async fn forget_network(&self, ssid: &str) -> bool {
         let found = self.networks.borrow_mut().forget(ssid);
