@@ -11,6 +11,7 @@ use thingwire_mqtt::client::{Session, SubscribeError as SessionSubscribeError};
 use crate::inbox::{HEADER, Inbox};
 use crate::limits::Limits;
 use crate::refusal::Refusals;
+use crate::statistics::Tally;
 use crate::supervise::{Input, Phase};
 use crate::wakers::Wakers;
 use crate::{Backoff, Buffers, Config, ConfigError, Millis, Statistics, Version};
@@ -33,16 +34,15 @@ pub struct Client<'b> {
     pub(crate) limits: Limits,
 }
 
-/// What is not lent fits into a kilobyte on a chip; the rest of the two that a device may spend are the
-/// driver's future.
+/// A device may spend two kilobytes besides what it lends (`cargo xtask chip`); the rest of them are the driver's future and the stack.
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Client<'_>>() <= 1_024, "the client has grown");
+const _: () = assert!(size_of::<Client<'_>>() <= 704, "the client has grown");
 
 /// What the application changes and the driver acts upon.
 pub(crate) struct State<'b> {
     pub(crate) session: Session<'b>,
     pub(crate) inbox: Inbox<'b>,
-    pub(crate) statistics: Statistics,
+    pub(crate) statistics: Tally,
     pub(crate) refusals: Refusals,
     pub(crate) phase: Phase,
     /// When the driver last looked at the clock.
@@ -112,7 +112,7 @@ impl<'b> Client<'b> {
             state: RefCell::new(State {
                 session,
                 inbox: Inbox::new(buffers.inbox, config.overflow),
-                statistics: Statistics::default(),
+                statistics: Tally::default(),
                 refusals: Refusals::default(),
                 phase: Phase::Idle,
                 now: Millis(0),
@@ -180,14 +180,21 @@ impl<'b> Client<'b> {
     pub fn statistics(&self) -> Statistics {
         let state = self.state.borrow();
         let (inbox_messages, inbox_bytes) = state.inbox.fill();
+        let counted = &state.statistics;
         Statistics {
-            session: state.session.counters(),
+            attempts: counted.attempts,
+            connects: counted.connects,
+            ended: counted.ended,
+            messages: counted.messages,
+            inbox_full: counted.inbox_full,
             inbox_dropped: state.inbox.dropped,
+            unrouted: counted.unrouted,
+            topics_set_aside: counted.topics_set_aside,
+            session: state.session.counters(),
             inbox_messages,
             inbox_bytes,
             session_free: state.session.free(),
             round_trip: state.session.round_trip(),
-            ..state.statistics
         }
     }
 

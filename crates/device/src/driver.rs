@@ -6,6 +6,7 @@
 //! [`Phase`](crate::supervise::Phase) says.
 
 mod connection;
+mod end;
 mod live;
 
 use core::fmt;
@@ -14,10 +15,11 @@ use core::pin::pin;
 use thingwire_mqtt::client::FrameReader;
 
 use crate::client::Wire;
-use crate::future::{Either, select};
+use crate::future::{Either, race};
 use crate::supervise::{Input, Phase};
-use crate::{Client, Connector, Event, Millis, Platform, Why};
+use crate::{Client, Connector, Event, Millis, Platform};
 use connection::Connection;
+use end::End;
 
 /// How long saying goodbye may take, in milliseconds.
 const CLOSE_LIMIT: u64 = 1_000;
@@ -41,7 +43,7 @@ struct Retry {
     /// When CONNACK came on the current connection.
     connected_at: Option<Millis>,
     /// Why the last attempt or connection ended; nothing when the application asked for it.
-    why: Option<Why>,
+    end: Option<End>,
     /// When the next one begins.
     next_at: Millis,
 }
@@ -73,7 +75,7 @@ impl Client<'_> {
         let mut retry = Retry {
             failures: 0,
             connected_at: None,
-            why: None,
+            end: None,
             next_at: Millis(0),
         };
         self.step(if self.is_stopping() {
@@ -96,8 +98,9 @@ impl Client<'_> {
                     }
                     let retry_in = self.ended(&mut retry, platform);
                     if self.step(Input::Ended) == Phase::Waiting
-                        && let Some(why) = &retry.why
+                        && let Some(end) = &retry.end
                     {
+                        let why = &end.told(wire.write);
                         on(match retry.connected_at {
                             Some(_) => Event::Disconnected { why, retry_in },
                             None => Event::Failed { why, retry_in },
@@ -106,7 +109,7 @@ impl Client<'_> {
                 }
                 Phase::Waiting => {
                     let time = platform.sleep_until(retry.next_at);
-                    self.step(match select(pin!(time), pin!(self.stopping())).await {
+                    self.step(match race(pin!(time), pin!(self.stopping())).await {
                         Either::First(()) => Input::TimeUp,
                         Either::Second(()) => Input::Stop,
                     });
@@ -129,16 +132,17 @@ impl Client<'_> {
         let last_connect = self.state.borrow().last_connect;
         if let Some(last) = last_connect {
             let next = last.after(crate::Backoff::MIN_BETWEEN_CONNECTS);
-            select(pin!(platform.sleep_until(next)), pin!(self.stopping())).await;
+            race(pin!(platform.sleep_until(next)), pin!(self.stopping())).await;
         }
     }
 
     /// Counts why an attempt ended, decides when the next one begins, and tells in how many milliseconds that is.
     fn ended<P: Platform>(&self, retry: &mut Retry, platform: &P) -> u64 {
-        let Some(why) = &retry.why else {
+        let Some(end) = &retry.end else {
             return 0;
         };
-        self.state.borrow_mut().statistics.note(why.reason());
+        let reason = end.told(&[]).reason();
+        self.state.borrow_mut().statistics.note(reason);
         let now = platform.now();
         let stable = retry
             .connected_at
@@ -170,22 +174,23 @@ impl Client<'_> {
             state.statistics.attempts = state.statistics.attempts.saturating_add(1);
         }
         let deadline = platform.now().after(self.connect_limit);
-        let give_up = async {
+        let opened = {
             let time = pin!(platform.sleep_until(deadline));
-            select(time, pin!(self.stopping())).await
+            let stopping = pin!(self.stopping());
+            race(pin!(connector.connect()), race(time, stopping)).await
         };
-        let mut transport = match select(pin!(connector.connect()), pin!(give_up)).await {
+        let mut transport = match opened {
             Either::First(Ok(transport)) => transport,
             Either::First(Err(failure)) => {
-                retry.why = Some(Why::Failure(failure));
+                retry.end = Some(End::failure(&failure, wire.write));
                 return;
             }
             Either::Second(Either::First(())) => {
-                retry.why = Some(Why::ConnectTimeout);
+                retry.end = Some(End::ConnectTimeout);
                 return;
             }
             Either::Second(Either::Second(())) => {
-                retry.why = None;
+                retry.end = None;
                 return;
             }
         };
@@ -198,7 +203,7 @@ impl Client<'_> {
             state.session.start(now)
         };
         if let Err(error) = started {
-            retry.why = Some(Why::Session(error));
+            retry.end = Some(End::Session(error));
             return;
         }
         let mut connection = Connection::<C, P> {
@@ -210,7 +215,7 @@ impl Client<'_> {
         };
         self.live(&mut connection, on).await;
         let goodbye = platform.now().after(CLOSE_LIMIT);
-        select(
+        race(
             pin!(C::close(transport)),
             pin!(platform.sleep_until(goodbye)),
         )

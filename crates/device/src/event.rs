@@ -2,9 +2,8 @@
 
 use core::fmt;
 
-use thingwire_mqtt::client::{SessionError, Unheard};
+use thingwire_mqtt::client::SessionError;
 
-use crate::refusal::{Topic, cut};
 use crate::{
     Failure, FailureKind, Message, Negotiated, PacketType, Properties, Reason, ReasonCode,
 };
@@ -28,14 +27,14 @@ pub enum Event<'a> {
     /// No connection came about.
     Failed {
         /// Why; [`Why::advice`] says what to do.
-        why: &'a Why,
+        why: &'a Why<'a>,
         /// Milliseconds until the next attempt.
         retry_in: u64,
     },
     /// The connection ended.
     Disconnected {
         /// Why; [`Why::advice`] says what to do.
-        why: &'a Why,
+        why: &'a Why<'a>,
         /// Milliseconds until the next attempt.
         retry_in: u64,
     },
@@ -82,7 +81,7 @@ pub enum Event<'a> {
 
 /// Why a connection did not come about or ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Why {
+pub enum Why<'a> {
     /// Opening it failed, or it broke.
     Failure(Failure),
     /// Opening it took longer than [`Config::connect_limit`](crate::Config).
@@ -92,7 +91,7 @@ pub enum Why {
     /// The server closed it without a word.
     Closed {
         /// What it had been asked and had not answered, which is probably what it did not like (`B-52` to `B-54`).
-        asked: Asked,
+        asked: Asked<'a>,
         /// It did so three times in a row right after the same request: the request is given up and
         /// reported as refused, so that the rest can go on.
         set_aside: bool,
@@ -104,34 +103,24 @@ pub enum Why {
     Refetch,
 }
 
-/// The last question to the server that had no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Asked {
+/// The last question to the server that had no answer. A topic that is longer than AWS takes, or than the write buffer is,
+/// is cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked<'a> {
     /// None: everything had been answered.
     Nothing,
     /// CONNECT.
     Connect,
     /// To subscribe to this filter.
-    Subscribe(Topic),
+    Subscribe(&'a str),
     /// To take a message with QoS 1 on this topic.
-    Publish(Topic),
-    /// To take a message with QoS 0, which is never answered; the topic if there was only one.
-    PublishQos0(Option<Topic>),
+    Publish(&'a str),
+    /// To take a message with QoS 0, which is never answered; the topic if there was only one, and of a long one
+    /// the beginning.
+    PublishQos0(Option<&'a str>),
 }
 
-impl Asked {
-    pub(crate) fn new(unheard: Option<Unheard<'_>>, qos0: Option<&Topic>) -> Self {
-        match unheard {
-            None => Self::Nothing,
-            Some(Unheard::Connect) => Self::Connect,
-            Some(Unheard::Subscribe(filter)) => Self::Subscribe(cut(filter)),
-            Some(Unheard::Publish(topic)) => Self::Publish(cut(topic)),
-            Some(Unheard::PublishQos0) => Self::PublishQos0(qos0.cloned()),
-        }
-    }
-}
-
-impl Why {
+impl Why<'_> {
     /// What to do about it, in one line.
     #[must_use]
     pub const fn advice(&self) -> &'static str {
@@ -218,7 +207,7 @@ impl Why {
     }
 }
 
-impl fmt::Display for Why {
+impl fmt::Display for Why<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Failure(failure) => failure.fmt(f),

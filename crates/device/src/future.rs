@@ -1,7 +1,7 @@
 //! Two futures side by side, without an executor: enough to run the driver beside an application.
 
 use core::future::poll_fn;
-use core::pin::pin;
+use core::pin::{Pin, pin};
 use core::task::Poll;
 
 /// Which of two futures was ready first.
@@ -27,6 +27,19 @@ pub async fn select<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, B::Ou
         b.as_mut().poll(cx).map(Either::Second)
     })
     .await
+}
+
+/// As [`select`], for futures that are pinned already: it takes their pointers, once.
+pub(crate) fn race<A: Future + Unpin, B: Future + Unpin>(
+    mut a: A,
+    mut b: B,
+) -> impl Future<Output = Either<A::Output, B::Output>> + Unpin {
+    poll_fn(move |cx| {
+        if let Poll::Ready(output) = Pin::new(&mut a).poll(cx) {
+            return Poll::Ready(Either::First(output));
+        }
+        Pin::new(&mut b).poll(cx).map(Either::Second)
+    })
 }
 
 /// Waits until both futures are ready.

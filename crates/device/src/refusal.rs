@@ -7,19 +7,11 @@
 //! refused at the call for an hour, then tried again: policies get corrected.
 
 use heapless::String;
-use thingwire_contract::limit;
 
 use crate::Millis;
 
-/// Room for the longest topic AWS takes (`B-41`). Where another broker takes longer ones, they are shown cut, and never set
-/// aside.
-pub(crate) type Topic = String<{ limit::TOPIC_BYTES }>;
-
-/// As much of a topic as fits.
-pub(crate) fn cut(topic: &str) -> Topic {
-    let end = topic.floor_char_boundary(limit::TOPIC_BYTES);
-    Topic::try_from(topic.get(..end).unwrap_or_default()).unwrap_or_default()
-}
+/// Bytes of a topic that are kept to name it. Which topic it is, its hash says.
+const NAME: usize = 64;
 
 /// How soon after the first PUBLISH a close points at it, in milliseconds.
 const SUSPICION: u64 = 5_000;
@@ -33,19 +25,23 @@ const SET_ASIDE: u64 = 3_600_000;
 /// Topics that can be set aside at a time; the oldest makes room.
 const SET_ASIDE_TOPICS: usize = 4;
 
-/// What is known of QoS 0.
+/// A moment in whole seconds, in half the bytes.
+type Seconds = u32;
+
+/// What is known of QoS 0. Topics are known by their [`hash`].
 #[derive(Default)]
 pub(crate) struct Refusals {
-    /// The only topic on this connection so far; empty when there was none.
-    topic: Topic,
+    /// The only topic on this connection so far, or its beginning; empty when there was none.
+    name: String<NAME>,
+    topic: u32,
     /// When the first PUBLISH to it was written.
     first_at: Option<Millis>,
     /// There were several: none can be blamed.
     mixed: bool,
     strikes: u8,
-    /// Hash of the topic that the strikes are for.
-    suspect: u64,
-    set_aside: heapless::Vec<(u64, Millis), SET_ASIDE_TOPICS>,
+    /// The topic that the strikes are for.
+    suspect: u32,
+    set_aside: heapless::Vec<(u32, Seconds), SET_ASIDE_TOPICS>,
 }
 
 impl Refusals {
@@ -54,6 +50,7 @@ impl Refusals {
         if self.set_aside.is_empty() {
             return false;
         }
+        let now = seconds(now);
         self.set_aside.retain(|(_, until)| now < *until);
         let hash = hash(topic);
         self.set_aside.iter().any(|(held, _)| *held == hash)
@@ -61,25 +58,27 @@ impl Refusals {
 
     /// A PUBLISH with QoS 0 was accepted on a live connection.
     pub(crate) fn published(&mut self, topic: &str) {
-        if self.topic.is_empty() {
-            self.topic = cut(topic);
-        }
-        // What was cut is not the same any more.
-        if self.topic != topic {
+        let hash = hash(topic);
+        if self.name.is_empty() {
+            self.topic = hash;
+            let end = topic.floor_char_boundary(NAME);
+            // Cannot fail: it was cut to fit.
+            let _ = self.name.push_str(topic.get(..end).unwrap_or_default());
+        } else if self.topic != hash {
             self.mixed = true;
         }
     }
 
     /// What was accepted has been written.
     pub(crate) fn written(&mut self, now: Millis) {
-        if self.first_at.is_none() && !self.topic.is_empty() {
+        if self.first_at.is_none() && !self.name.is_empty() {
             self.first_at = Some(now);
         }
     }
 
-    /// The topic that all QoS 0 PUBLISHes of this connection went to.
-    pub(crate) fn topic(&self) -> Option<&Topic> {
-        (!self.mixed && !self.topic.is_empty()).then_some(&self.topic)
+    /// The topic that all QoS 0 PUBLISHes of this connection went to, or its beginning.
+    pub(crate) fn topic(&self) -> Option<&str> {
+        (!self.mixed && !self.name.is_empty()).then_some(self.name.as_str())
     }
 
     /// The server closed the connection without a word while nothing but QoS 0 was unanswered.
@@ -88,11 +87,11 @@ impl Refusals {
         let soon = self
             .first_at
             .is_some_and(|first| now.since(first) < SUSPICION);
-        let Some(topic) = self.topic().filter(|_| soon) else {
+        if !soon || self.topic().is_none() {
             self.strikes = 0;
             return false;
-        };
-        let hash = hash(topic);
+        }
+        let hash = self.topic;
         self.strikes = if self.suspect == hash {
             self.strikes.saturating_add(1)
         } else {
@@ -107,22 +106,27 @@ impl Refusals {
             self.set_aside.remove(0);
         }
         // Cannot fail: there is room now.
-        let _ = self.set_aside.push((hash, now.after(SET_ASIDE)));
+        let _ = self.set_aside.push((hash, seconds(now.after(SET_ASIDE))));
         true
     }
 
     /// A new connection knows nothing of the last one's topics.
     pub(crate) fn connection_lost(&mut self) {
-        self.topic.clear();
+        self.name.clear();
         self.first_at = None;
         self.mixed = false;
     }
 }
 
-/// FNV-1a with 64 bits: enough to tell the topics of one device apart.
-fn hash(topic: &str) -> u64 {
-    topic.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+fn seconds(at: Millis) -> Seconds {
+    // Saturates after 136 years.
+    Seconds::try_from(at.0 / 1_000).unwrap_or(Seconds::MAX)
+}
+
+/// FNV-1a with 32 bits: enough to tell the topics of one device apart, and a multiplication of the processor's own.
+fn hash(topic: &str) -> u32 {
+    topic.bytes().fold(0x811C_9DC5, |hash, byte| {
+        (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
     })
 }
 

@@ -99,7 +99,21 @@ impl Statistics {
     pub fn count(&self, reason: Reason) -> u16 {
         self.ended.get(reason as usize).copied().unwrap_or_default()
     }
+}
 
+/// What the client itself counts; the rest of [`Statistics`] is known elsewhere.
+#[derive(Default)]
+pub(crate) struct Tally {
+    pub(crate) attempts: u32,
+    pub(crate) connects: u32,
+    pub(crate) ended: [u16; Reason::ALL.len()],
+    pub(crate) messages: u32,
+    pub(crate) inbox_full: u32,
+    pub(crate) unrouted: u32,
+    pub(crate) topics_set_aside: u32,
+}
+
+impl Tally {
     pub(crate) fn note(&mut self, reason: Reason) {
         if let Some(count) = self.ended.get_mut(reason as usize) {
             *count = count.saturating_add(1);
@@ -175,8 +189,10 @@ mod tests {
             round_trip: Some(42),
             ..Statistics::default()
         };
-        statistics.note(Reason::Dns);
-        statistics.note(Reason::Refetch);
+        let mut tally = Tally::default();
+        tally.note(Reason::Dns);
+        tally.note(Reason::Refetch);
+        statistics.ended = tally.ended;
         assert_eq!(
             statistics.to_string(),
             "{\"attempts\":3,\"connects\":0,\"messages\":0,\"inbox_full\":0,\"inbox_dropped\":0,\"unrouted\":0,\

@@ -6,8 +6,9 @@ use embedded_io_async::Write;
 use thingwire_mqtt::client::FrameReader;
 
 use super::Retry;
-use crate::future::{Either, select};
-use crate::{Connector, Platform, Why};
+use super::end::End;
+use crate::future::{Either, race};
+use crate::{Connector, Platform};
 
 /// One open connection.
 pub(super) struct Connection<'c, 't, C: Connector + 't, P: Platform> {
@@ -18,7 +19,7 @@ pub(super) struct Connection<'c, 't, C: Connector + 't, P: Platform> {
     pub(super) retry: &'c mut Retry,
 }
 
-/// The connection has ended; [`Retry::why`] says why, and nothing there means that it was just closed.
+/// The connection has ended; [`Retry::end`] says why, and nothing there means that it was just closed.
 /// The reason is long and therefore kept in one place, not in every future that passes it on.
 pub(super) struct Ended;
 
@@ -26,18 +27,21 @@ impl<C: Connector, P: Platform> Connection<'_, '_, C, P> {
     /// Writes the first `count` bytes of the write buffer, all of them or never another one.
     pub(super) async fn write(&mut self, count: usize, limit: u64) -> Result<(), Ended> {
         let deadline = self.platform.now().after(limit);
-        let mut rest = self.write.get(..count).unwrap_or_default();
-        while !rest.is_empty() {
-            let write = self.transport.write(rest);
-            let limit = self.platform.sleep_until(deadline);
-            self.retry.why = match select(pin!(write), pin!(limit)).await {
+        let mut at = 0_usize;
+        while let Some(rest) = self.write.get(at..count).filter(|rest| !rest.is_empty()) {
+            let first = {
+                let write = pin!(self.transport.write(rest));
+                let limit = pin!(self.platform.sleep_until(deadline));
+                race(write, limit).await
+            };
+            self.retry.end = match first {
                 Either::First(Ok(0)) => None,
                 Either::First(Ok(written)) => {
-                    rest = rest.get(written..).unwrap_or_default();
+                    at = at.saturating_add(written);
                     continue;
                 }
-                Either::First(Err(error)) => Some(Why::Failure(C::explain(&error))),
-                Either::Second(()) => Some(Why::WriteTimeout),
+                Either::First(Err(error)) => Some(End::failure(&C::explain(&error), self.write)),
+                Either::Second(()) => Some(End::WriteTimeout),
             };
             return Err(Ended);
         }
@@ -47,12 +51,15 @@ impl<C: Connector, P: Platform> Connection<'_, '_, C, P> {
     /// Makes sure that what was written has left.
     pub(super) async fn flush(&mut self, limit: u64) -> Result<(), Ended> {
         let deadline = self.platform.now().after(limit);
-        let flush = self.transport.flush();
-        let limit = self.platform.sleep_until(deadline);
-        self.retry.why = match select(pin!(flush), pin!(limit)).await {
+        let first = {
+            let flush = pin!(self.transport.flush());
+            let limit = pin!(self.platform.sleep_until(deadline));
+            race(flush, limit).await
+        };
+        self.retry.end = match first {
             Either::First(Ok(())) => return Ok(()),
-            Either::First(Err(error)) => Some(Why::Failure(C::explain(&error))),
-            Either::Second(()) => Some(Why::WriteTimeout),
+            Either::First(Err(error)) => Some(End::failure(&C::explain(&error), self.write)),
+            Either::Second(()) => Some(End::WriteTimeout),
         };
         Err(Ended)
     }

@@ -3,18 +3,19 @@
 use core::pin::pin;
 
 use embedded_io_async::Read;
+use thingwire_contract::limit;
 use thingwire_mqtt::Version;
 use thingwire_mqtt::client::{Event as SessionEvent, Incoming, Session, SessionError, Unheard};
 
 use super::connection::{Connection, Ended};
+use super::end::{End, Question, keep};
 use super::{CLOSE_LIMIT, Retry};
 use crate::client::State;
-use crate::future::{Either, select};
+use crate::future::{Either, race};
 use crate::inbox::Offer;
 use crate::supervise::Input;
 use crate::{
-    Asked, Client, Connector, Event, FailureKind, Message, Millis, PacketType, Platform,
-    ReasonCode, Why,
+    Client, Connector, Event, FailureKind, Message, Millis, PacketType, Platform, ReasonCode,
 };
 
 /// How long the other end may leave a write unread, in milliseconds; coreMQTT's default.
@@ -40,7 +41,7 @@ impl Client<'_> {
                 return self.likely(connection);
             }
             if self.state.borrow().session.is_closed() {
-                connection.retry.why = (!self.is_stopping()).then_some(Why::Refetch);
+                connection.retry.end = (!self.is_stopping()).then_some(End::Refetch);
                 return;
             }
             match self.receive(connection, on) {
@@ -77,7 +78,7 @@ impl Client<'_> {
         &self,
         connection: &mut Connection<'_, '_, C, P>,
     ) -> Result<(), Ended> {
-        let mut wrote = false;
+        let (mut wrote, mut more) = (false, true);
         for _ in 0..WRITES_IN_A_ROW {
             let now = connection.platform.now();
             let count = self
@@ -86,6 +87,7 @@ impl Client<'_> {
                 .session
                 .poll_transmit(now, connection.write);
             if count == 0 {
+                more = false;
                 break;
             }
             connection.write(count, WRITE_LIMIT).await?;
@@ -96,8 +98,10 @@ impl Client<'_> {
             let now = connection.platform.now();
             let mut state = self.state.borrow_mut();
             state.refusals.written(now);
-            // There may be more: look again before the next wait.
-            state.kick();
+            if more {
+                // Look again before the next wait.
+                state.kick();
+            }
             state.notify();
         }
         Ok(())
@@ -244,16 +248,15 @@ impl Client<'_> {
         };
         let first = {
             let read = pin!(connection.transport.read(connection.reader.space()));
-            let rest = pin!(async { select(pin!(self.work()), pin!(timer)).await });
-            select(read, rest).await
+            race(read, race(pin!(self.work()), pin!(timer))).await
         };
-        connection.retry.why = match first {
+        connection.retry.end = match first {
             Either::First(Ok(0)) => None,
             Either::First(Ok(count)) => {
                 connection.reader.filled(count);
                 return Ok(());
             }
-            Either::First(Err(error)) => Some(Why::Failure(C::explain(&error))),
+            Either::First(Err(error)) => Some(End::failure(&C::explain(&error), connection.write)),
             Either::Second(_) => return Ok(()),
         };
         Err(Ended)
@@ -262,19 +265,25 @@ impl Client<'_> {
     /// The other side ended it. If the transport only knows that it is gone, the likely reason is
     /// what the server was asked last.
     fn likely<C: Connector, P: Platform>(&self, connection: &mut Connection<'_, '_, C, P>) {
-        match &connection.retry.why {
-            Some(Why::Failure(failure)) if failure.kind == FailureKind::Connection => {}
+        match &connection.retry.end {
+            Some(End::Failure { kind, .. }) if *kind == FailureKind::Connection => {}
             None => {}
             Some(_) => return,
         }
         let now = connection.platform.now();
         let mut state = self.state.borrow_mut();
-        let asked = Asked::new(state.session.unheard(now), state.refusals.topic());
+        let unheard = state.session.unheard(now);
+        let (asked, topic) = Question::new(unheard, state.refusals.topic());
+        let topic_len = keep(topic, limit::TOPIC_BYTES, connection.write);
         let set_aside = match asked {
-            Asked::Nothing | Asked::PublishQos0(_) => state.qos0_denied(now),
+            Question::Nothing | Question::PublishQos0 => state.qos0_denied(now),
             _ => state.session.closed_silently(now),
         };
-        connection.retry.why = Some(Why::Closed { asked, set_aside });
+        connection.retry.end = Some(End::Closed {
+            asked,
+            topic_len,
+            set_aside,
+        });
     }
 
     /// Ends the connection because of `error`, and in MQTT 5 tells the server, if it still listens.
@@ -298,7 +307,7 @@ impl Client<'_> {
             // It makes no difference any more whether this arrives.
             let _ = connection.flush(CLOSE_LIMIT).await;
         }
-        connection.retry.why = Some(Why::Session(error));
+        connection.retry.end = Some(End::Session(error));
     }
 }
 

@@ -1,6 +1,6 @@
 //! The whole client (`thingwire-device`) over a transport in memory.
 //!
-//! The story: connect, subscribe, publish with QoS 1, receive with QoS 1, lose the connection, connect again, publish.
+//! The story: connect, publish with QoS 1, subscribe, receive with QoS 1, lose the connection, publish, connect again, unsubscribe.
 
 use core::cell::{Cell, RefCell};
 use core::convert::Infallible;
@@ -125,6 +125,7 @@ impl Write for Line<'_> {
             match first {
                 0x10 => self.0.say(&[0x20, 2, 0, 0]),
                 0x82 => self.0.say(&[0x90, 3, body[0], body[1], 1]),
+                0xA2 => self.0.say(&[0xB0, 2, body[0], body[1]]),
                 0x32 | 0x3A => {
                     let topic = usize::from(body[1]);
                     self.0.say(&[0x40, 2, body[2 + topic], body[3 + topic]]);
@@ -170,39 +171,35 @@ pub fn measure() {
     tell("next-future", size_of_val(&client.next(&mut small)) as u32);
     let mut run = pin!(run);
 
+    // The driver's polls and those of the application's futures, each from its own depth: the application's frame is not ours.
+    let (driver, calls) = (Cell::new(0), Cell::new(0));
+    let mut poll_driver = || {
+        driver.set(driver.get().max(stack_of(&mut || drop(poll(run.as_mut())))));
+        world.now.set(world.now.get() + 10);
+    };
+    let qos = QoS::AtLeastOnce;
+    until(&mut poll_driver, &calls, pin!(client.publish(TOPIC, PAYLOAD.as_slice(), qos))).expect("it is acknowledged");
+    until(&mut poll_driver, &calls, pin!(client.subscribe("esp32/more", qos))).expect("it is granted");
+    world.say(&MESSAGE);
     let mut buffer = [0; 64];
-    let mut story = pin!(async {
-        client.publish(TOPIC, PAYLOAD.as_slice(), QoS::AtLeastOnce).await.expect("it is acknowledged");
-        client.subscribe("esp32/more", QoS::AtLeastOnce).await.expect("it is granted");
-        world.say(&MESSAGE);
-        let message = client.next(&mut buffer).await.expect("there is an inbox");
-        assert_eq!(message.payload, b"ha!");
-        world.server.borrow_mut().gone = true;
-        let publish = client.publish(TOPIC, PAYLOAD.as_slice(), QoS::AtLeastOnce);
-        publish.await.expect("it is acknowledged");
-        while connected.get() < 2 {
-            pause().await;
-        }
-        client.publish(TOPIC, PAYLOAD.as_slice(), QoS::AtLeastOnce).await.expect("it is acknowledged");
-        client.idle().await;
-    });
-    let mut ended = false;
-    let stack = stack_of(&mut || {
-        for _ in 0..10_000 {
-            step(&world, run.as_mut());
-            if poll(story.as_mut()).is_ready() {
-                ended = true;
-                return;
-            }
-        }
-    });
-    assert!(ended, "the story has an end");
-    tell("stack", stack);
+    let message = until(&mut poll_driver, &calls, pin!(client.next(&mut buffer))).expect("there is an inbox");
+    assert_eq!(message.payload, b"ha!");
+    world.server.borrow_mut().gone = true;
+    until(&mut poll_driver, &calls, pin!(client.publish(TOPIC, PAYLOAD.as_slice(), qos))).expect("it is acknowledged");
+    while connected.get() < 2 {
+        poll_driver();
+    }
+    until(&mut poll_driver, &calls, pin!(client.unsubscribe("esp32/more"))).expect("it is granted");
+    until(&mut poll_driver, &calls, pin!(client.idle()));
+    tell("stack-driver", driver.get());
+    tell("stack-calls", calls.get());
+    tell("stack", driver.get().max(calls.get()));
 
     let (publish, len) = packet(false);
     // Once more round, until nothing is left to do.
     for _ in 0..10 {
-        step(&world, run.as_mut());
+        let _ = poll(run.as_mut());
+        world.now.set(world.now.get() + 10);
     }
     tell("client-publish", each(100, || {
         world.server.borrow_mut().written = 0;
@@ -222,21 +219,24 @@ pub fn measure() {
     }));
 }
 
-/// Polls the driver; time goes on.
-fn step(world: &World, run: Pin<&mut impl Future>) {
-    let _ = poll(run);
-    world.now.set(world.now.get() + 10);
+/// Polls the driver and a future of the application until that is ready.
+fn until<T>(poll_driver: &mut impl FnMut(), calls: &Cell<u32>, mut future: Pin<&mut impl Future<Output = T>>) -> T {
+    let mut output = None;
+    for _ in 0..10_000 {
+        let depth = stack_of(&mut || {
+            if let Poll::Ready(ready) = poll(future.as_mut()) {
+                output = Some(ready);
+            }
+        });
+        calls.set(calls.get().max(depth));
+        if let Some(output) = output {
+            return output;
+        }
+        poll_driver();
+    }
+    panic!("it never comes to its end")
 }
 
 fn poll<T>(future: Pin<&mut impl Future<Output = T>>) -> Poll<T> {
     future.poll(&mut Context::from_waker(Waker::noop()))
-}
-
-async fn pause() {
-    let mut paused = false;
-    poll_fn(|_| match core::mem::replace(&mut paused, true) {
-        true => Poll::Ready(()),
-        false => Poll::Pending,
-    })
-    .await
 }
