@@ -86,7 +86,6 @@ pub(crate) fn measure() -> Result<(), Failed> {
     })?;
     run(toolchain.build(&root().join("bench/chip"), "core").args([
         "--release",
-        "--locked",
         "--target",
         RISCV,
     ]))?;

@@ -10,6 +10,7 @@ use crate::firmware;
 use crate::foreign;
 use crate::fuzz;
 use crate::no_std;
+use crate::pains;
 use crate::rules;
 use crate::run::{Failed, cargo, on_path, output, program, root, run};
 use crate::test;
@@ -24,6 +25,7 @@ type Step = (&'static str, fn() -> Result<(), Failed>);
 const STEPS: &[Step] = &[
     ("fmt", || run(cargo().args(["fmt", "--all", "--check"]))),
     ("rules", rules::check),
+    ("pains", pains::check),
     ("deny", deny),
     ("clippy", || {
         run(cargo().args([

@@ -13,6 +13,7 @@ mod foreign;
 mod fuzz;
 mod instructions;
 mod no_std;
+mod pains;
 mod rules;
 mod run;
 mod size;

@@ -17,7 +17,7 @@ use thingwire_mqtt::client::FrameReader;
 use crate::client::Wire;
 use crate::future::{Either, race};
 use crate::supervise::{Input, Phase};
-use crate::{Client, Connector, Event, Millis, Platform};
+use crate::{Client, Connector, Event, Millis, Platform, Reason};
 use connection::Connection;
 use end::End;
 
@@ -100,11 +100,8 @@ impl Client<'_> {
                     if self.step(Input::Ended) == Phase::Waiting
                         && let Some(end) = &retry.end
                     {
-                        let why = &end.told(wire.write);
-                        on(match retry.connected_at {
-                            Some(_) => Event::Disconnected { why, retry_in },
-                            None => Event::Failed { why, retry_in },
-                        });
+                        let connected = retry.connected_at.is_some();
+                        tell(end, wire.write, connected, retry_in, &mut on);
                     }
                 }
                 Phase::Waiting => {
@@ -141,7 +138,7 @@ impl Client<'_> {
         let Some(end) = &retry.end else {
             return 0;
         };
-        let reason = end.told(&[]).reason();
+        let reason = reason(end);
         self.state.borrow_mut().statistics.note(reason);
         let now = platform.now();
         let stable = retry
@@ -233,6 +230,22 @@ impl Client<'_> {
     async fn stopping(&self) {
         self.wait(|state| state.stopping.then_some(())).await;
     }
+}
+
+/// Says how an attempt or a connection ended. The reason is long: never inlined, so that it does not lie on the stack of every poll.
+#[inline(never)]
+fn tell(end: &End, write: &[u8], connected: bool, retry_in: u64, on: &mut impl FnMut(Event<'_>)) {
+    let why = &end.told(write);
+    on(match connected {
+        true => Event::Disconnected { why, retry_in },
+        false => Event::Failed { why, retry_in },
+    });
+}
+
+/// Never inlined, as [`tell`].
+#[inline(never)]
+fn reason(end: &End) -> Reason {
+    end.told(&[]).reason()
 }
 
 /// [`Client::run`] is under way; when its future goes before its end, the client is idle again.

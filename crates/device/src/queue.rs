@@ -62,7 +62,8 @@ impl Default for QueueOptions {
     }
 }
 
-/// What happened to messages of a queue since it was opened, and how many wait.
+/// What happened to messages of a queue since it was opened, and how many wait. `Display` writes one line of JSON, as that of
+/// [`Statistics`](crate::Statistics) does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueStatistics {
     /// Gauge: messages that wait.
@@ -79,6 +80,22 @@ pub struct QueueStatistics {
     pub expired: u32,
     /// Messages that the server refused or that can never be sent.
     pub refused: u32,
+}
+
+impl fmt::Display for QueueStatistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{{\"depth\":{},\"queued\":{},\"delivered\":{},\"replaced\":{},\"dropped\":{},\"expired\":{},\"refused\":{}}}",
+            self.depth,
+            self.queued,
+            self.delivered,
+            self.replaced,
+            self.dropped,
+            self.expired,
+            self.refused
+        )
+    }
 }
 
 /// A message was not taken into the queue.

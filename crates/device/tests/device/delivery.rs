@@ -48,16 +48,18 @@ fn the_sketch_in_both_versions() {
     }
 }
 
+/// Pain 4 of `docs/pains.md`: never silently.
 #[test]
 fn a_message_longer_than_the_buffer_is_reported_and_the_next_one_arrives() {
     for version in BOTH {
         let scene = Scene::new(version);
-        scene.play(scene.config(), async |_| {
+        scene.play(scene.config(), async |client| {
             let mut server = scene.network.accept_mqtt(false).await;
             server.message(Some(3), "big", &[b'x'; 1_000]);
             server.message(Some(4), "small", b"y");
             server.expect("PUBACK 3").await;
             server.expect("PUBACK 4").await;
+            assert_eq!(client.statistics().session.skipped, 1, "counted");
         });
         let diary = scene.diary();
         assert!(diary[2].starts_with("skipped big 10"), "{diary:?}");

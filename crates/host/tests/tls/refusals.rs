@@ -140,13 +140,7 @@ async fn a_server_that_closes_after_the_handshake_a30_b52() {
             drop(stream);
         })
         .await;
-        assert_eq!(
-            why,
-            Why::Closed {
-                asked: Asked::Connect,
-                set_aside: false
-            }
-        );
+        assert!(why.closed_after_connect, "{}", why.text);
         assert!(why.text.contains("registered and ACTIVE"), "{}", why.text);
     }
 }
