@@ -71,6 +71,10 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
             engine.args(["test", "--quiet", "--package", "thingwire-mqtt", "--lib"]);
             result = run(engine.args(*features)).and(result);
         }
+        let mut device = cargo();
+        device.args(["test", "--quiet", "--package", "thingwire-device"]);
+        device.args(["--features", "qos2", "--test", "exactly_once"]);
+        result = run(&mut device).and(result);
     }
     result
 }

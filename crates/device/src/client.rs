@@ -269,6 +269,9 @@ fn subscribe_all(session: &mut Session<'_>, config: &Config<'_>) -> Result<(), C
     limits
         .check_subscriptions(config.subscriptions.len())
         .map_err(ConfigError::Limit)?;
+    if let Some(index) = limits.first_above(config.subscriptions) {
+        return Err(ConfigError::Subscription { index });
+    }
     let mut first = 0_usize;
     for filters in config.subscriptions.chunks(Session::FILTERS_PER_PACKET) {
         limits
@@ -300,7 +303,7 @@ fn first_bad(filters: &[crate::SubscribeFilter<'_>]) -> usize {
     filters
         .iter()
         .position(|one| {
-            one.qos == crate::QoS::ExactlyOnce
+            (one.qos == crate::QoS::ExactlyOnce && !cfg!(feature = "qos2"))
                 || !thingwire_mqtt::topic::is_valid_filter(one.filter)
         })
         .unwrap_or_default()

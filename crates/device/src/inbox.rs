@@ -184,7 +184,8 @@ impl<'b> Inbox<'b> {
         if len > self.buf.len() {
             return Offer::TooLong;
         }
-        if message.dup && self.knows(message) {
+        // What is repeated with QoS 2 does not come here: the session knows it.
+        if message.dup && message.qos == QoS::AtLeastOnce && self.knows(message) {
             return Offer::Known;
         }
         let may_evict = message.qos != QoS::AtMostOnce || self.overflow == Overflow::DropOldest;
@@ -245,11 +246,22 @@ impl<'b> Inbox<'b> {
     }
 
     /// Packet identifiers mean nothing on the next connection (`B-6`): the server will send again what
-    /// it has no PUBACK for.
+    /// it has no PUBACK for. With QoS 2 they mean the same as long as the session lives.
     pub(crate) fn connection_lost(&mut self) {
+        self.forget_packet_ids(QoS::AtLeastOnce);
+    }
+
+    /// The server has forgotten the session, and what it had sent with QoS 2.
+    pub(crate) fn session_lost(&mut self) {
+        self.forget_packet_ids(QoS::ExactlyOnce);
+    }
+
+    fn forget_packet_ids(&mut self, qos: QoS) {
         let mut at = 0;
         while let Some(record) = self.record(at) {
-            self.set_packet_id(at, 0);
+            if record.qos() == qos {
+                self.set_packet_id(at, 0);
+            }
             at = at.saturating_add(record.len());
         }
     }
@@ -263,7 +275,7 @@ impl<'b> Inbox<'b> {
             let from = at.saturating_add(HEADER);
             let end = at.saturating_add(record.len());
             let body = self.buf.get(from..end).unwrap_or_default();
-            let same = record.qos() != QoS::AtMostOnce
+            let same = record.qos() == QoS::AtLeastOnce
                 && (record.packet_id == 0 || record.packet_id == id)
                 // Properties may differ: a message's expiry runs down (`B-74`).
                 && record.parts(body).is_some_and(|(topic, payload, _)| {

@@ -5,7 +5,7 @@ use core::fmt;
 use thingwire_contract::{limit, reserved};
 use thingwire_mqtt::Property;
 
-use crate::Outgoing;
+use crate::{Outgoing, QoS, SubscribeFilter};
 
 /// What the broker takes: [`Limits::AWS`] unless [`Config::limits`](crate::Config::limits) says otherwise, for other brokers
 /// [`Limits::MQTT`] or values of your own.
@@ -37,6 +37,8 @@ pub struct Limits {
     pub content_type_bytes: usize,
     /// PUBLISH packets a second, which bounds the [`queue`](crate::queue).
     pub publishes_per_second: u32,
+    /// Highest quality of service (`B-2`); 2 needs the feature `qos2` besides.
+    pub maximum_qos: QoS,
     /// Topics that begin with `$` are AWS's: only those it has can be published and subscribed to (`B-35`, `B-44`, `B-64`).
     pub reserved_topics: bool,
 }
@@ -52,6 +54,7 @@ impl Limits {
         property_bytes: limit::USER_PROPERTIES_BYTES,
         content_type_bytes: limit::CONTENT_TYPE_BYTES,
         publishes_per_second: limit::PUBLISHES_PER_SECOND,
+        maximum_qos: QoS::AtLeastOnce,
         reserved_topics: true,
     };
 
@@ -65,6 +68,7 @@ impl Limits {
         property_bytes: PACKET_BYTES,
         content_type_bytes: TEXT_BYTES,
         publishes_per_second: u32::MAX,
+        maximum_qos: QoS::ExactlyOnce,
         reserved_topics: false,
     };
 }
@@ -247,6 +251,11 @@ impl Limits {
         })
     }
 
+    /// The place of the first filter that asks for more than [`maximum_qos`](Self::maximum_qos).
+    pub(crate) fn first_above(&self, filters: &[SubscribeFilter<'_>]) -> Option<usize> {
+        filters.iter().position(|one| one.qos > self.maximum_qos)
+    }
+
     /// Checks how many subscriptions there would be.
     pub(crate) const fn check_subscriptions(&self, count: usize) -> Result<(), LimitError> {
         let max = self.subscriptions;
@@ -292,7 +301,6 @@ fn unshared(filter: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::QoS;
 
     const LONG: [u8; 257] = [b't'; 257];
 

@@ -85,7 +85,7 @@ impl<'b> Client<'b> {
     /// Publishes anything that can be seen as bytes.
     ///
     /// QoS 0: waits for room in the session buffer, not for the network; without a connection it fails
-    /// at once, because QoS 0 is not kept. QoS 1: waits until the server has acknowledged it,
+    /// at once, because QoS 0 is not kept. QoS 1 (and 2, with the feature `qos2`): waits until the server has acknowledged it,
     /// through as many reconnects as that takes.
     ///
     /// Dropping it before the message was accepted: nothing is sent. Dropping it later: the message is still
@@ -111,9 +111,7 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`PublishError`]; a wait for room is no error.
     pub async fn publish_message(&self, message: Outgoing<'_>) -> Result<(), PublishError> {
-        self.limits
-            .check_publish(&message)
-            .map_err(PublishError::Limit)?;
+        self.check(&message)?;
         let ticket = self
             .wait(|state| match state.publish(message) {
                 Err(PublishError::Session(SessionPublishError::NoRoom { .. })) => None,
@@ -134,14 +132,23 @@ impl<'b> Client<'b> {
         }
     }
 
+    /// What can be known of a message without the session.
+    fn check(&self, message: &Outgoing<'_>) -> Result<(), PublishError> {
+        self.limits
+            .check_publish(message)
+            .map_err(PublishError::Limit)?;
+        if message.qos > self.limits.maximum_qos {
+            return Err(PublishError::Session(SessionPublishError::QosNotSupported));
+        }
+        Ok(())
+    }
+
     /// Accepts a message without waiting. With QoS 1 it is delivered at least once from now on.
     ///
     /// # Errors
     /// [`PublishError`]; also when there is no room at the moment.
     pub fn try_publish(&self, message: Outgoing<'_>) -> Result<(), PublishError> {
-        self.limits
-            .check_publish(&message)
-            .map_err(PublishError::Limit)?;
+        self.check(&message)?;
         let mut state = self.state.borrow_mut();
         let ticket = state.publish(message)?;
         state.session.forget(ticket);
@@ -181,6 +188,11 @@ impl<'b> Client<'b> {
         self.limits
             .check_filters(filters.iter().map(|one| one.filter))
             .map_err(SubscribeError::Limit)?;
+        if self.limits.first_above(filters).is_some() {
+            return Err(SubscribeError::Session(
+                SessionSubscribeError::QosNotSupported,
+            ));
+        }
         for filters in filters.chunks(Session::FILTERS_PER_PACKET) {
             let ticket = self
                 .accept(|state| state.subscribe(filters, &self.limits))

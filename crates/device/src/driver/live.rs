@@ -169,6 +169,9 @@ impl Client<'_> {
                 {
                     let mut state = self.state.borrow_mut();
                     state.step(Input::ConnAck);
+                    if !negotiated.session_present {
+                        state.inbox.session_lost();
+                    }
                     state.statistics.connects = state.statistics.connects.saturating_add(1);
                 }
                 on(Event::Connected {
@@ -211,7 +214,11 @@ impl Client<'_> {
                 state.session.acknowledge(packet_id, reason);
                 true
             }
-            (_, Some(_)) => {
+            (_, Some(packet_id)) => {
+                #[cfg(feature = "qos2")]
+                state.session.not_taken(packet_id);
+                #[cfg(not(feature = "qos2"))]
+                let _ = packet_id;
                 state.unfetched = state.unfetched.saturating_add(1);
                 false
             }

@@ -72,6 +72,16 @@ impl Session<'_> {
         true
     }
 
+    /// The application has no room for the message with this identifier: it is forgotten, and the server, which has no PUBREC,
+    /// sends it again on the next connection of this session.
+    pub fn not_taken(&mut self, packet_id: PacketId) {
+        if let Some((at, entry)) = self.received(packet_id)
+            && entry.sent_at == 0
+        {
+            self.arena.remove(at, &entry);
+        }
+    }
+
     /// The next PUBREC that is due: in the order in which the messages came `[MQTT-4.6.0-3]`.
     pub(super) fn next_receipt(&self) -> Option<(At, Entry)> {
         self.arena
