@@ -33,7 +33,9 @@ mod inbound;
 mod operations;
 mod outbound;
 mod reader;
+mod resume;
 mod session;
+mod silence;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -45,8 +47,9 @@ pub use config::{ConnectOptions, Negotiated};
 pub use error::{PublishError, SessionError, SubscribeError};
 #[cfg(feature = "fault-injection")]
 pub use fault::Fault;
-pub use inbound::{Event, Message, Unheard};
+pub use inbound::{Event, Message};
 pub use operations::{Outgoing, Ticket};
 pub use reader::{FrameReader, Incoming, Skipped};
 pub use session::{Counters, Session};
+pub use silence::Unheard;
 pub use time::Millis;
