@@ -16,13 +16,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use crate::core::{ConnectionKey, Outbox, Task};
 use crate::{Broker, DisconnectReason, Peer, Rules};
 use read::Reader;
 use write::Writer;
+
+/// How long a closed connection is still read from. Bytes that nobody reads make the kernel reset the connection, and a reset
+/// takes the DISCONNECT, which says why, out of the peer's hands.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// Reads to the end. Waits for the peer; if it is dropped, what it sends is lost, which is all the same.
+async fn discard<S: AsyncRead + Unpin>(stream: &mut S) {
+    let mut bytes = [0; 1024];
+    while matches!(stream.read(&mut bytes).await, Ok(1..)) {}
+}
 
 /// Serves one connection until it ends, for whatever reason; all reasons go to the [`crate::Observer`].
 ///
@@ -98,6 +108,7 @@ where
         if poll_fn(|context| link.poll_rest(context)).await.is_ok() {
             // The peer may be gone already; there is nobody to tell.
             let _ = link.stream.shutdown().await;
+            let _ = tokio::time::timeout(LINGER, Box::pin(discard(&mut link.stream))).await;
         }
     };
     // Whether the last bytes arrive or not, the connection is over.

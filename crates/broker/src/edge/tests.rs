@@ -463,3 +463,41 @@ async fn a_connection_with_a_limit_is_disconnected_then() {
         serving.await.unwrap();
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_on_sending_after_the_end_still_gets_the_reason() {
+    let broker = broker(Config::default());
+    // The peer's bytes must be taken from it, or a real socket would be reset: the pipe holds only eight.
+    let (client, server) = tokio::io::duplex(8);
+    let peer = crate::Peer {
+        principal: "certificate".into(),
+        address: "192.0.2.1:40000".parse().unwrap(),
+        server_name: None,
+    };
+    let served = tokio::spawn({
+        let broker = broker.clone();
+        async move { super::serve(&broker, server, peer).await }
+    });
+    // MQTT 5, and a second CONNECT, which ends it (B-16).
+    let connect = [
+        0x10, 14, 0, 4, b'M', b'Q', b'T', b'T', 5, 2, 0, 60, 0, 0, 1, b'd',
+    ];
+    let (mut from, mut to) = tokio::io::split(client);
+    let writing = async {
+        for _ in 0..2 {
+            to.write_all(&connect).await.unwrap();
+        }
+        // A hundred pings that nobody asks for.
+        for _ in 0..100 {
+            to.write_all(&[0xC0, 0]).await.unwrap();
+        }
+    };
+    let mut got = Vec::new();
+    let reading = async {
+        from.read_to_end(&mut got).await.unwrap();
+    };
+    tokio::join!(writing, reading);
+    assert!(got.contains(&0xE0), "DISCONNECT came: {got:02x?}");
+    drop((from, to));
+    served.await.unwrap();
+}

@@ -411,3 +411,16 @@ fn packets_of_servers_and_of_qos_2_end_the_connection() {
         );
     }
 }
+
+#[test]
+fn a_31_user_name_and_password_are_accepted_and_ignored() {
+    for version in [V3, V5] {
+        let mut world = World::new();
+        let device = world.connecting(Connect {
+            user_name: Some("?SDK=any&Version=1"),
+            password: Some(b"wrong"),
+            ..clean(version, "device")
+        });
+        assert_eq!(codes(&world.got(&device)), ["CONNACK 00"]);
+    }
+}

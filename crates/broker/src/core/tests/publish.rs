@@ -430,3 +430,17 @@ fn a_message_longer_than_the_client_takes_is_not_sent_to_it() {
     assert_eq!(world.got(&small), ["PUBLISH #1 a x"]);
     assert_eq!(world.core.statistics().dropped, 1);
 }
+
+#[test]
+fn b_7_b_9_order_is_kept_and_a_subscription_stands_before_its_suback_leaves() {
+    // AWS promises neither; a device that relies on it must not be broken by us.
+    let mut world = World::new();
+    let device = world.client(V3, "device");
+    let from = world.client(V3, "from");
+    assert_eq!(world.subscribe(&device, &[("a", Q1)]), ["SUBACK [01]"]);
+    for id in 1..=20 {
+        world.say1(&from, "a", &id.to_string(), id);
+    }
+    let expected: Vec<_> = (1..=20).map(|id| format!("PUBLISH #{id} a {id}")).collect();
+    assert_eq!(world.got(&device), expected);
+}

@@ -213,3 +213,19 @@ fn the_will_of_a_refused_connect_is_never_sent() {
     world.lose(&device);
     assert!(world.got(&watcher).is_empty());
 }
+
+#[test]
+fn b_61_a_will_to_a_reserved_topic_that_is_for_publishing_reaches_its_subscribers() {
+    let mut world = World::new();
+    let watcher = world.client(V3, "watcher");
+    let topic = "$aws/things/kitchen/shadow/update";
+    world.subscribe(&watcher, &[(topic, Q0)]);
+    let device = world.connecting(with_will(clean(V3, "device"), topic, Q1, false));
+    assert_eq!(world.got(&device), ["CONNACK 00"]);
+    world.lose(&device);
+    assert_eq!(world.got(&watcher), [format!("PUBLISH {topic} gone")]);
+    // What is not for publishing is refused with the CONNECT (B-44, B-58).
+    let topic = "$aws/things/kitchen/shadow/update/accepted";
+    let device = world.connecting(with_will(clean(V3, "other"), topic, Q1, false));
+    assert_eq!(world.got(&device), ["closed"]);
+}
