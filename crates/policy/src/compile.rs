@@ -10,7 +10,7 @@ use crate::clause::Conditions;
 use crate::context::Context;
 use crate::document::{Document, Effect};
 use crate::explain::Missing;
-use crate::index::{Entry, Index};
+use crate::index::{Entry, Found, Index, Target, small};
 use crate::pattern;
 use crate::settings::{Settings, SharedSubscription, UnresolvedDeny};
 
@@ -143,7 +143,7 @@ impl PolicySet {
                 });
             }
         }
-        let index = Index::build(entries(&statements, &resources, settings), &resources);
+        let index = Index::build(entries(&statements, &resources, settings));
         Self {
             policies: names.into_boxed_slice(),
             statements: statements.into_boxed_slice(),
@@ -189,13 +189,13 @@ impl PolicySet {
 }
 
 /// The index entries of all statements that can apply at all.
-fn entries(
+fn entries<'r>(
     statements: &[CompiledStatement],
-    resources: &[Resource],
+    resources: &'r [Resource],
     settings: &Settings,
-) -> Vec<(CompiledAction, Entry)> {
+) -> Vec<Found<'r>> {
     let mut entries = Vec::new();
-    for (number, statement) in statements.iter().enumerate() {
+    for (statement, number) in statements.iter().zip(0_u32..) {
         if matches!(statement.conditions, Conditions::Fail(..)) {
             continue;
         }
@@ -204,32 +204,34 @@ fn entries(
             .unwrap_or_default();
         let unresolved = own.iter().any(|resource| !resource.missing.is_empty());
         let deny = statement.effect == Effect::Deny;
-        let mut found = Vec::new();
+        let mut targets: Vec<(&'r [u8], Target)> = Vec::new();
         if statement.not_resource {
             // An unresolved entry of `NotResource` must not widen an Allow; see `settings`.
             if deny || !unresolved {
-                found.push(Entry::whole(number));
+                targets.push((&[], Target::NotResource));
             }
         } else if deny && unresolved && settings.unresolved_deny == UnresolvedDeny::Denies {
-            found.push(Entry::everything(number));
+            targets.push((&[], Target::Everything));
         } else {
             for (index, resource) in statement.resources.clone().zip(own) {
                 for at in &resource.rests {
-                    let literal = pattern::literal_prefix(resource.rest(*at)).len();
-                    found.push(Entry::resource(number, index, *at, literal));
+                    let literal = pattern::literal_prefix(resource.rest(*at));
+                    let behind = at.saturating_add(small(literal.len()));
+                    targets.push((literal, Target::Resource(small(index), behind)));
                 }
             }
         }
         for action in statement.actions.iter() {
-            entries.extend(
-                found
-                    .iter()
-                    .map(|entry| ((action, statement.effect), entry.clone())),
-            );
+            entries.extend(targets.iter().map(|(literal, target)| Found {
+                action,
+                effect: statement.effect,
+                literal,
+                entry: Entry {
+                    statement: number,
+                    target: *target,
+                },
+            }));
         }
     }
     entries
 }
-
-/// What the index groups by.
-pub(crate) type CompiledAction = (crate::action::Action, Effect);

@@ -151,31 +151,33 @@ impl PolicySet {
         request: &'s Request<'s>,
     ) -> impl Iterator<Item = StatementId> {
         self.index
-            .candidates(action, effect, rest, &self.resources)
-            .filter(move |entry| self.entry_matches(entry, rest, request))
-            .map(|entry| StatementId(entry.statement))
+            .candidates(action, effect, rest)
+            .filter(move |(entry, behind)| self.entry_matches(entry, rest, behind, request))
+            .map(|(entry, _)| StatementId(entry.statement))
     }
 
-    fn entry_matches(&self, entry: &Entry, rest: &[u8], request: &Request<'_>) -> bool {
-        let resource = match entry.target() {
+    /// Whether an entry applies to a resource whose beginning is the entry's literal text; `behind` is what follows it.
+    fn entry_matches(
+        &self,
+        entry: &Entry,
+        whole: &[u8],
+        behind: &[u8],
+        request: &Request<'_>,
+    ) -> bool {
+        let Some(statement) = self.statement(StatementId(entry.statement)) else {
+            return false;
+        };
+        let resource = match entry.target {
             Target::Everything => true,
             Target::Resource(resource, at) => usize::try_from(resource)
                 .ok()
                 .and_then(|resource| self.resources.get(resource))
-                .is_some_and(|resource| pattern::matches(resource.rest(at), rest)),
-            Target::NotResource => {
-                self.statement(StatementId(entry.statement))
-                    .is_some_and(|statement| {
-                        !self
-                            .resources_of(statement)
-                            .any(|resource| resource.matches_rest(rest))
-                    })
-            }
+                .is_some_and(|resource| pattern::matches(resource.rest(at), behind)),
+            Target::NotResource => !self
+                .resources_of(statement)
+                .any(|resource| resource.matches_rest(whole)),
         };
-        resource
-            && self
-                .statement(StatementId(entry.statement))
-                .is_some_and(|statement| statement.conditions.hold(request))
+        resource && statement.conditions.hold(request)
     }
 
     fn matching_foreign<'s>(

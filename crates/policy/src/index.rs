@@ -1,184 +1,271 @@
 //! Finds the statements that can match a request, without looking at the others.
 //!
-//! Entries are grouped by action and effect; within a group they are sorted by the literal text before their
-//! first wildcard. Those whose literal text begins the requested resource are then a chain: the greatest entry
-//! that is not greater than the resource, the entry whose text is the longest proper beginning of that one, and
-//! so on. So a lookup costs a binary search and one step for each entry that might match.
+//! For each action and effect there is a trie of the literal texts before the first wildcards. A lookup walks down along
+//! the requested resource and stops at the first character that nobody wrote, so statements about other
+//! resources cost nothing: not by their number, and hardly by what they have in common with the request. What was walked
+//! need not be compared again: an entry's pattern goes on behind its literal text.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::action::Action;
-use crate::compile::{CompiledAction, Resource};
 use crate::document::Effect;
 
 /// The index of one policy set.
 #[derive(Debug, Default)]
 pub(crate) struct Index {
-    groups: Box<[Group]>,
+    /// Which [`slot`]s have a root. The roots are the first nodes, in the order of their slots.
+    roots: u64,
+    nodes: Box<[Node]>,
+    /// The first byte of each node's label, so that children are found by looking at bytes that lie side by side.
+    firsts: Box<[u8]>,
+    labels: Box<[u8]>,
     entries: Box<[Entry]>,
 }
 
-#[derive(Debug)]
-struct Group {
-    of: CompiledAction,
-    start: usize,
-    end: usize,
+/// A place in a trie: the literal text that leads to it is the labels from the root down, its own included.
+#[derive(Debug, Default)]
+struct Node {
+    /// The node above; a root's is itself.
+    parent: u32,
+    label: Part,
+    /// Entries whose literal text ends here.
+    entries: Part,
+    /// Nodes that lie side by side, in the order of their first bytes.
+    children: Part,
+}
+
+/// A part of one of the index's slices.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part {
+    start: u32,
+    end: u32,
 }
 
 /// One way in which one statement can match.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) statement: u32,
-    target: Target,
-    /// Bytes of literal text at the beginning of the pattern.
-    literal: u32,
-    /// The entry whose literal text begins this one's; [`NONE`] if there is none.
-    parent: u32,
+    pub(crate) target: Target,
 }
 
 /// What an entry compares the resource with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Target {
-    /// A resource's pattern from an offset on.
+    /// What is behind the literal text, with a resource's pattern from an offset on.
     Resource(u32, u32),
-    /// All of the statement's `NotResource`.
+    /// The whole resource, with all of the statement's `NotResource`.
     NotResource,
     /// Nothing: it matches every resource.
     Everything,
 }
 
-const NONE: u32 = u32::MAX;
-
-fn small(number: usize) -> u32 {
-    // A document has 2048 characters, so none of these numbers comes near the limit.
-    u32::try_from(number).unwrap_or(NONE)
+/// An entry to be put into the index.
+#[derive(Clone, Debug)]
+pub(crate) struct Found<'p> {
+    pub(crate) action: Action,
+    pub(crate) effect: Effect,
+    /// The text with which a resource must begin.
+    pub(crate) literal: &'p [u8],
+    pub(crate) entry: Entry,
 }
 
-impl Entry {
-    pub(crate) fn whole(statement: usize) -> Self {
+/// The number of an action and effect; [`Index::roots`] has a bit for each.
+fn slot(action: Action, effect: Effect) -> u32 {
+    (action as u32) << 1 | u32::from(effect == Effect::Deny)
+}
+
+const _: () = assert!(Action::ALL.len() * 2 <= 64, "a slot is a bit of a u64");
+
+/// A place in what a policy set holds, as it is kept. Documents have 2048 characters, so it is far from the limit.
+pub(crate) fn small(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+impl Part {
+    fn new(start: usize, end: usize) -> Self {
         Self {
-            statement: small(statement),
-            target: Target::NotResource,
-            literal: 0,
-            parent: NONE,
+            start: small(start),
+            end: small(end),
         }
     }
 
-    pub(crate) fn everything(statement: usize) -> Self {
-        Self {
-            statement: small(statement),
-            target: Target::Everything,
-            literal: 0,
-            parent: NONE,
-        }
-    }
-
-    pub(crate) fn resource(statement: usize, resource: usize, offset: u32, literal: usize) -> Self {
-        Self {
-            statement: small(statement),
-            target: Target::Resource(small(resource), offset),
-            literal: small(literal),
-            parent: NONE,
-        }
-    }
-
-    pub(crate) const fn target(&self) -> Target {
-        self.target
-    }
-
-    /// The literal text at the beginning of its pattern.
-    fn literal<'r>(&self, resources: &'r [Resource]) -> &'r [u8] {
-        let Target::Resource(resource, offset) = self.target else {
-            return &[];
-        };
-        let resource = usize::try_from(resource)
+    fn of<T>(self, slice: &[T]) -> &[T] {
+        let range = usize::try_from(self.start)
             .ok()
-            .and_then(|resource| resources.get(resource));
-        let length = usize::try_from(self.literal).unwrap_or(0);
-        resource
-            .and_then(|resource| resource.rest(offset).get(..length))
+            .zip(usize::try_from(self.end).ok());
+        range
+            .and_then(|(start, end)| slice.get(start..end))
             .unwrap_or_default()
+    }
+
+    fn len(self) -> usize {
+        usize::try_from(self.end.saturating_sub(self.start)).unwrap_or_default()
     }
 }
 
 impl Index {
-    pub(crate) fn build(mut found: Vec<(CompiledAction, Entry)>, resources: &[Resource]) -> Self {
-        found.sort_by(|(one, a), (other, b)| {
-            (one, a.literal(resources), a.statement).cmp(&(
-                other,
-                b.literal(resources),
-                b.statement,
+    pub(crate) fn build(mut found: Vec<Found<'_>>) -> Self {
+        found.sort_by(|a, b| {
+            (slot(a.action, a.effect), a.literal, a.entry.statement).cmp(&(
+                slot(b.action, b.effect),
+                b.literal,
+                b.entry.statement,
             ))
         });
-        let mut groups: Vec<Group> = Vec::new();
-        let mut entries: Vec<Entry> = Vec::with_capacity(found.len());
-        // The entries whose literal text begins that of the current one, shortest first.
-        let mut chain: Vec<(usize, &[u8])> = Vec::new();
-        for (of, mut entry) in found {
-            let at = entries.len();
-            match groups.last_mut() {
-                Some(group) if group.of == of => group.end = at.saturating_add(1),
-                _ => {
-                    groups.push(Group {
-                        of,
-                        start: at,
-                        end: at.saturating_add(1),
-                    });
-                    chain.clear();
-                }
+        let mut trie = Trie::default();
+        let mut roots = 0;
+        let mut start = 0;
+        for same in found.chunk_by(|a, b| slot(a.action, a.effect) == slot(b.action, b.effect)) {
+            let end = start_after(start, same);
+            if let Some(first) = same.first() {
+                roots |= 1 << slot(first.action, first.effect);
+                trie.reserve(trie.nodes.len(), start..end, 0);
             }
-            let literal = entry.literal(resources);
-            while chain
-                .last()
-                .is_some_and(|(_, beginning)| !literal.starts_with(beginning))
-            {
-                chain.pop();
-            }
-            entry.parent = chain.last().map_or(NONE, |(parent, _)| small(*parent));
-            chain.push((at, literal));
-            entries.push(entry);
+            start = end;
         }
+        trie.grow(&found);
         Self {
-            groups: groups.into_boxed_slice(),
-            entries: entries.into_boxed_slice(),
+            roots,
+            nodes: trie.nodes.into_boxed_slice(),
+            firsts: trie.firsts.into_boxed_slice(),
+            labels: trie.labels.into_boxed_slice(),
+            entries: found.into_iter().map(|found| found.entry).collect(),
         }
     }
 
-    /// The entries of an action and effect whose literal text begins `text`; each with the length of that text.
+    /// The entries of an action and effect whose literal text begins `text`, each with the text behind it.
+    ///
+    /// The longest literal texts come first: who wrote more of it down is likelier to have meant this resource.
     pub(crate) fn candidates<'i>(
         &'i self,
         action: Action,
         effect: Effect,
         text: &'i [u8],
-        resources: &'i [Resource],
-    ) -> impl Iterator<Item = &'i Entry> {
-        let group = self
-            .groups
-            .binary_search_by(|group| group.of.cmp(&(action, effect)))
-            .ok()
-            .and_then(|group| self.groups.get(group));
-        let range = group.map_or(0..0, |group| group.start..group.end);
-        let start = range.start;
-        let group = self.entries.get(range).unwrap_or_default();
-        let behind = group.partition_point(|entry| entry.literal(resources) <= text);
-        let mut next = behind
-            .checked_sub(1)
-            .and_then(|last| start.checked_add(last));
+    ) -> impl Iterator<Item = (&'i Entry, &'i [u8])> {
+        let mut place = self.deepest(action, effect, text);
+        let mut here: core::slice::Iter<'i, Entry> = [].iter();
+        let mut rest: &[u8] = &[];
         core::iter::from_fn(move || {
             loop {
-                let entry = self.entries.get(next?)?;
-                next = usize::try_from(entry.parent)
-                    .ok()
-                    .filter(|_| entry.parent != NONE);
-                if text.starts_with(entry.literal(resources)) {
-                    return Some(entry);
+                if let Some(entry) = here.next() {
+                    return Some((entry, rest));
                 }
+                let (at, node, end) = place.take()?;
+                here = node.entries.of(&self.entries).iter();
+                rest = text.get(end..)?;
+                place = (node.parent != at)
+                    .then(|| self.node(node.parent))
+                    .flatten()
+                    .map(|above| (node.parent, above, end.saturating_sub(node.label.len())));
             }
         })
     }
 
-    pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.groups).saturating_add(size_of_val(&*self.entries))
+    /// The node farthest down whose literal text begins `text`: its number, itself, and the length of its text.
+    fn deepest(&self, action: Action, effect: Effect, text: &[u8]) -> Option<(u32, &Node, usize)> {
+        let bit = 1_u64 << slot(action, effect);
+        if self.roots & bit == 0 {
+            return None;
+        }
+        let mut found = None;
+        let mut next = Some((self.roots & bit.wrapping_sub(1)).count_ones());
+        let mut rest = text;
+        while let Some(at) = next {
+            let node = self.node(at)?;
+            let Some(behind) = rest.strip_prefix(node.label.of(&self.labels)) else {
+                break;
+            };
+            rest = behind;
+            found = Some((at, node, text.len().saturating_sub(rest.len())));
+            next = rest.first().and_then(|first| self.child(node, *first));
+        }
+        found
     }
+
+    fn node(&self, at: u32) -> Option<&Node> {
+        self.nodes.get(usize::try_from(at).ok()?)
+    }
+
+    fn child(&self, node: &Node, first: u8) -> Option<u32> {
+        let firsts = node.children.of(&self.firsts);
+        let child = firsts.binary_search(&first).ok()?;
+        node.children.start.checked_add(small(child))
+    }
+
+    pub(crate) fn heap_bytes(&self) -> usize {
+        size_of_val(&*self.nodes)
+            .saturating_add(size_of_val(&*self.firsts))
+            .saturating_add(size_of_val(&*self.labels))
+            .saturating_add(size_of_val(&*self.entries))
+    }
+}
+
+fn start_after(start: usize, entries: &[Found<'_>]) -> usize {
+    start.saturating_add(entries.len())
+}
+
+/// The tries while they are built.
+#[derive(Default)]
+struct Trie {
+    nodes: Vec<Node>,
+    firsts: Vec<u8>,
+    labels: Vec<u8>,
+    /// For each node that was reserved: its entries and those below it, and the length of the text above it.
+    open: Vec<(Range<usize>, usize)>,
+}
+
+impl Trie {
+    /// Makes room for a node.
+    fn reserve(&mut self, parent: usize, entries: Range<usize>, depth: usize) {
+        self.nodes.push(Node {
+            parent: small(parent),
+            ..Node::default()
+        });
+        self.firsts.push(0);
+        self.open.push((entries, depth));
+    }
+
+    /// Fills all nodes, in the order in which they were reserved.
+    fn grow(&mut self, found: &[Found<'_>]) {
+        let mut at = 0;
+        while let Some((range, depth)) = self.open.get(at).cloned() {
+            let own = found.get(range.clone()).unwrap_or_default();
+            let (Some(first), Some(last)) = (own.first(), own.last()) else {
+                return;
+            };
+            // They are sorted: what the first and the last have in common, all have.
+            let label = common(first.literal, last.literal)
+                .get(depth..)
+                .unwrap_or_default();
+            let depth = depth.saturating_add(label.len());
+            let ending = own.partition_point(|found| found.literal.len() <= depth);
+            let middle = range.start.saturating_add(ending);
+            let start = self.nodes.len();
+            let mut from = middle;
+            let further = own.get(ending..).unwrap_or_default();
+            for child in further.chunk_by(|a, b| a.literal.get(depth) == b.literal.get(depth)) {
+                let to = start_after(from, child);
+                self.reserve(at, from..to, depth);
+                from = to;
+            }
+            let text = self.labels.len();
+            self.labels.extend_from_slice(label);
+            let children = Part::new(start, self.nodes.len());
+            if let (Some(node), Some(byte)) = (self.nodes.get_mut(at), self.firsts.get_mut(at)) {
+                node.label = Part::new(text, self.labels.len());
+                node.entries = Part::new(range.start, middle);
+                node.children = children;
+                *byte = label.first().copied().unwrap_or_default();
+            }
+            at = at.saturating_add(1);
+        }
+    }
+}
+
+/// The beginning that two texts share.
+fn common<'t>(one: &'t [u8], other: &[u8]) -> &'t [u8] {
+    let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
+    one.get(..same).unwrap_or_default()
 }

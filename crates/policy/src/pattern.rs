@@ -59,13 +59,9 @@ fn matches_counting(pattern: &[u8], text: &[u8], mut compared: impl FnMut()) -> 
     let mut retry: Option<(&[u8], &[u8])> = None;
     loop {
         match p.split_first() {
+            Some((&ANY, [])) => return true,
             Some((&ANY, rest)) => {
-                if rest.is_empty() {
-                    return true;
-                }
                 retry = Some((rest, t));
-                p = rest;
-                continue;
             }
             None if t.is_empty() => return true,
             Some((&wanted, rest)) if !t.is_empty() => {
@@ -80,16 +76,29 @@ fn matches_counting(pattern: &[u8], text: &[u8], mut compared: impl FnMut()) -> 
             Some(_) => return false,
             None => {}
         }
-        match retry {
-            Some((behind, from)) => match from.split_first() {
-                Some((_, later)) => {
-                    retry = Some((behind, later));
-                    p = behind;
-                    t = later;
+        let Some((behind, from)) = retry else {
+            return false;
+        };
+        match behind.split_first() {
+            // It begins with a character that must be there: go to where it is.
+            Some((&wanted, rest)) if wanted < ONE => {
+                let mut later = from.iter();
+                let found = later.any(|byte| {
+                    compared();
+                    *byte == wanted
+                });
+                if !found {
+                    return false;
                 }
-                None => return false,
-            },
-            None => return false,
+                t = later.as_slice();
+                retry = Some((behind, t));
+                p = rest;
+            }
+            _ => {
+                retry = from.split_first().map(|(_, later)| (behind, later));
+                p = behind;
+                t = from;
+            }
         }
     }
 }
