@@ -1,7 +1,7 @@
 //! The only bridge between broker and policy: who a client is, which policies apply to it, what they say.
 //!
-//! A client's policies are those of its certificate (`C-8`; thing groups are not there yet), its thing is that of `C-41`. They are
-//! compiled once per connection and again when the registry's generation grew, so a change takes effect at once (`C-11`). What
+//! A client's thing is that of `C-41`; its policies are those of its certificate and of the thing's groups with all their
+//! ancestors (`C-8`). They are compiled once per connection and again when the registry's generation grew, so a change takes effect at once (`C-11`). What
 //! cannot be decided is denied: an unregistered or inactive certificate, a stored policy that cannot be read.
 
 mod holder;

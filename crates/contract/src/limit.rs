@@ -91,6 +91,21 @@ pub const ATTRIBUTE_NAME_CHARACTERS: usize = 128;
 pub const ATTRIBUTE_VALUE_CHARACTERS: usize = 800;
 /// Groups that one thing is in (`G-19`).
 pub const THING_GROUPS_PER_THING: usize = 10;
+/// Groups from the root of a hierarchy down to its deepest group, both counted (section H.2).
+pub const THING_GROUP_DEPTH: usize = 7;
+/// Groups directly below one group (section H.2).
+pub const THING_GROUP_CHILDREN: usize = 100;
+/// Attributes of a thing group (section H.2).
+pub const THING_GROUP_ATTRIBUTES: usize = 50;
+/// Description of a thing group, characters (the API model).
+pub const THING_GROUP_DESCRIPTION_CHARACTERS: usize = 2028;
+
+/// Tags of one resource (the API model).
+pub const TAGS: usize = 50;
+/// Key of a tag, characters (the API model).
+pub const TAG_KEY_CHARACTERS: usize = 128;
+/// Value of a tag, characters (the API model).
+pub const TAG_VALUE_CHARACTERS: usize = 256;
 
 /// Shadow document (section E.5).
 pub const SHADOW_BYTES: usize = 8 * 1024;

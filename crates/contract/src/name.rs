@@ -49,6 +49,43 @@ pub const THING_GROUP: Rule = Rule {
     ..THING
 };
 
+/// Description of a thing group (the API model).
+pub const THING_GROUP_DESCRIPTION: Rule = Rule {
+    what: "thing group description",
+    member: "thingGroupDescription",
+    pattern: r"[\p{Graph}\x20]*",
+    min: 0,
+    max: limit::THING_GROUP_DESCRIPTION_CHARACTERS,
+    in_bytes: false,
+    allowed: |c| !c.is_control() && (c == ' ' || !c.is_whitespace()),
+};
+
+/// Key of a tag (the API model).
+pub const TAG_KEY: Rule = Rule {
+    what: "tag key",
+    member: "tags.member.Key",
+    pattern: r"^([\p{L}\p{Z}\p{N}_.:/=+\-@]*)$",
+    min: 1,
+    max: limit::TAG_KEY_CHARACTERS,
+    in_bytes: false,
+    allowed: tag_character,
+};
+
+/// Value of a tag (the API model).
+pub const TAG_VALUE: Rule = Rule {
+    what: "tag value",
+    member: "tags.member.Value",
+    min: 0,
+    max: limit::TAG_VALUE_CHARACTERS,
+    ..TAG_KEY
+};
+
+fn tag_character(c: char) -> bool {
+    c.is_alphanumeric()
+        || (c.is_whitespace() && !c.is_control())
+        || matches!(c, '_' | '.' | ':' | '/' | '=' | '+' | '-' | '@')
+}
+
 /// Policy name (`C-6`).
 pub const POLICY: Rule = Rule {
     what: "policy name",

@@ -122,26 +122,18 @@ fn answer(state: &ApiState, question: &Value, verdict: &Verdict) -> Value {
     answer
 }
 
+/// The policies of the principal, of the thing's groups, or of both (`C-57`).
 pub(super) fn get_effective_policies(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
     call.refuse("cognitoIdentityPoolId")?;
     let thing = call.query("thingName").filter(|name| !name.is_empty());
-    if let Some(thing) = thing {
-        // Its groups would have policies (`C-8`); there are no groups yet, but a wrong name is still wrong.
-        state.registry.thing(thing)?;
-    }
-    let Some(principal) = call.text("principal")? else {
-        return match thing {
-            Some(_) => Ok(json!({ "effectivePolicies": [] })),
-            None => Err(ApiError::missing("principal")),
-        };
+    let principal = match call.text("principal")? {
+        Some(arn) => Some(state.registry.place().policy_target("principal", arn)?),
+        None if thing.is_none() => return Err(ApiError::missing("principal")),
+        None => None,
     };
-    let certificate = state
-        .registry
-        .place()
-        .certificate_id("principal", principal)?;
     let policies: Vec<Value> = state
         .registry
-        .policies_of(certificate)?
+        .effective_policies(principal.as_ref(), thing)?
         .iter()
         .map(|policy| {
             json!({

@@ -9,6 +9,7 @@ mod authorization;
 mod call;
 mod certificates;
 mod endpoint;
+mod groups;
 mod ours;
 mod policies;
 mod principals;
@@ -37,7 +38,7 @@ use call::{Call, Labels};
 /// What the API works with.
 #[derive(Clone, Debug)]
 pub struct ApiState {
-    /// Things, certificates, policies.
+    /// Things, thing groups, certificates, policies.
     pub registry: Arc<Registry>,
     /// Decides, for TestAuthorization as for the broker (`C-58`).
     pub authorizer: Arc<Authorizer>,
@@ -123,6 +124,73 @@ const OPERATIONS: &[(&str, &str, &str, Serve)] = &[
         "GET",
         "/principals/things-v2",
         principals::list_principal_things_v2,
+    ),
+    // Thing groups
+    (
+        "CreateThingGroup",
+        "POST",
+        "/thing-groups/{thingGroupName}",
+        groups::create_thing_group,
+    ),
+    (
+        "DescribeThingGroup",
+        "GET",
+        "/thing-groups/{thingGroupName}",
+        groups::describe_thing_group,
+    ),
+    (
+        "UpdateThingGroup",
+        "PATCH",
+        "/thing-groups/{thingGroupName}",
+        groups::update_thing_group,
+    ),
+    (
+        "DeleteThingGroup",
+        "DELETE",
+        "/thing-groups/{thingGroupName}",
+        groups::delete_thing_group,
+    ),
+    (
+        "ListThingGroups",
+        "GET",
+        "/thing-groups",
+        groups::list_thing_groups,
+    ),
+    (
+        "AddThingToThingGroup",
+        "PUT",
+        "/thing-groups/addThingToThingGroup",
+        groups::add_thing_to_thing_group,
+    ),
+    (
+        "RemoveThingFromThingGroup",
+        "PUT",
+        "/thing-groups/removeThingFromThingGroup",
+        groups::remove_thing_from_thing_group,
+    ),
+    (
+        "UpdateThingGroupsForThing",
+        "PUT",
+        "/thing-groups/updateThingGroupsForThing",
+        groups::update_thing_groups_for_thing,
+    ),
+    (
+        "ListThingsInThingGroup",
+        "GET",
+        "/thing-groups/{thingGroupName}/things",
+        groups::list_things_in_thing_group,
+    ),
+    (
+        "ListThingGroupsForThing",
+        "GET",
+        "/things/{thingName}/thing-groups",
+        groups::list_thing_groups_for_thing,
+    ),
+    (
+        "ListTagsForResource",
+        "GET",
+        "/tags",
+        groups::list_tags_for_resource,
     ),
     // Certificates
     (

@@ -6,7 +6,7 @@ use super::ApiState;
 use super::answer::ApiError;
 use super::call::Call;
 use super::things::with_token;
-use crate::registry::{Page, Timestamp};
+use crate::registry::{Page, PolicyTarget, Timestamp};
 
 /// The header of a principal in the operations with the old names (`G-17`).
 const PRINCIPAL: &str = "x-amzn-iot-principal";
@@ -69,20 +69,25 @@ pub(super) fn detach_policy(state: &ApiState, call: &Call) -> Result<Value, ApiE
 }
 
 pub(super) fn list_attached_policies(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
-    // `recursive` adds the policies of thing groups; a certificate has none of those.
-    call.flag("recursive")?;
-    let page = state
-        .registry
-        .attached_policies(call.label("target"), &call.page_by_marker()?)?;
+    // `recursive` adds the policies of a group's ancestors; a certificate has none.
+    let recursive = call.flag("recursive")?;
+    let page = state.registry.attached_policies(
+        call.label("target"),
+        recursive,
+        &call.page_by_marker()?,
+    )?;
     Ok(policy_list(state, page))
 }
 
 pub(super) fn list_targets_for_policy(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
-    policy_targets(state, call, call.label("policyName"), "targets")
+    let page = state
+        .registry
+        .policy_targets(call.label("policyName"), &call.page_by_marker()?)?;
+    Ok(target_list(state, page, "targets"))
 }
 
 pub(super) fn attach_principal_policy(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
-    let principal = call.header(PRINCIPAL, "principal")?;
+    let principal = principal(state, call)?;
     state
         .registry
         .attach_policy(call.label("policyName"), principal)?;
@@ -90,7 +95,7 @@ pub(super) fn attach_principal_policy(state: &ApiState, call: &Call) -> Result<V
 }
 
 pub(super) fn detach_principal_policy(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
-    let principal = call.header(PRINCIPAL, "principal")?;
+    let principal = principal(state, call)?;
     state
         .registry
         .detach_policy(call.label("policyName"), principal)?;
@@ -98,38 +103,37 @@ pub(super) fn detach_principal_policy(state: &ApiState, call: &Call) -> Result<V
 }
 
 pub(super) fn list_principal_policies(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
-    let principal = call.header(PRINCIPAL, "principal")?;
+    let principal = principal(state, call)?;
     let page = state
         .registry
-        .attached_policies(principal, &call.page_by_marker()?)?;
+        .attached_policies(principal, false, &call.page_by_marker()?)?;
     Ok(policy_list(state, page))
 }
 
 pub(super) fn list_policy_principals(state: &ApiState, call: &Call) -> Result<Value, ApiError> {
     let policy = call.header("x-amzn-iot-policy", "policyName")?;
-    policy_targets(state, call, policy, "principals")
-}
-
-fn policy_targets(
-    state: &ApiState,
-    call: &Call,
-    policy: &str,
-    member: &str,
-) -> Result<Value, ApiError> {
     let page = state
         .registry
-        .policy_targets(policy, &call.page_by_marker()?)?;
+        .policy_principals(policy, &call.page_by_marker()?)?;
+    Ok(target_list(state, page, "principals"))
+}
+
+/// The principal of an operation with an old name. A thing group is none.
+fn principal<'c>(state: &ApiState, call: &'c Call) -> Result<&'c str, ApiError> {
+    let principal = call.header(PRINCIPAL, "principal")?;
     let place = state.registry.place();
-    let targets: Vec<String> = page
+    place.certificate_id("principal", principal)?;
+    Ok(principal)
+}
+
+fn target_list(state: &ApiState, page: Page<PolicyTarget>, member: &str) -> Value {
+    let place = state.registry.place();
+    let arns: Vec<String> = page
         .items
         .iter()
-        .map(|id| place.certificate_arn(id))
+        .map(|target| place.target_arn(target))
         .collect();
-    Ok(with_token(
-        "nextMarker",
-        page.next,
-        json!({ member: targets }),
-    ))
+    with_token("nextMarker", page.next, json!({ member: arns }))
 }
 
 fn policy_list(state: &ApiState, page: Page<String>) -> Value {

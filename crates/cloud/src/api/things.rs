@@ -104,9 +104,16 @@ fn refuse_types(call: &Call) -> Result<(), ApiError> {
 }
 
 fn attribute_payload(call: &Call) -> Result<Option<AttributeChange>, ApiError> {
-    let Some(payload) = call.object("attributePayload")? else {
-        return Ok(None);
-    };
+    match call.object("attributePayload")? {
+        None => Ok(None),
+        Some(payload) => attribute_change(payload),
+    }
+}
+
+/// What an `attributePayload` asks for, of a thing or of a group.
+pub(super) fn attribute_change(
+    payload: &Map<String, Value>,
+) -> Result<Option<AttributeChange>, ApiError> {
     let merge = match payload.get("merge") {
         None | Some(Value::Null) => false,
         Some(Value::Bool(merge)) => *merge,

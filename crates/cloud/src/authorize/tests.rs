@@ -1,5 +1,7 @@
 //! The seed's policy against a real registry: who may do what, and what a refusal says (`C-51`, vectors V001 to V008).
 
+mod groups;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

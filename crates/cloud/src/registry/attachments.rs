@@ -1,35 +1,38 @@
-//! Policies attached to certificates (`C-5`, `C-7`, `G-16`).
+//! Policies attached to certificates and thing groups (`C-5`, `C-7`, `G-16`).
 
-use std::collections::BTreeSet;
 use std::ops::Bound;
 
-use thingwire_contract::limit::POLICIES_PER_PRINCIPAL;
+use thingwire_contract::limit::{POLICIES_PER_PRINCIPAL, POLICIES_PER_THING_GROUP};
 
-use super::{Edit, Page, PageRequest, Registry, RegistryError, names};
+use super::{Edit, Page, PageRequest, PolicyTarget, Registry, RegistryError, names};
 
 impl Registry {
-    /// Attaches a policy to the certificate with this ARN; doing it twice is no error (`G-16`).
+    /// Attaches a policy to the certificate or thing group with this ARN; doing it twice is no error (`G-16`).
     ///
     /// # Errors
-    /// Invalid target, `NotFound` for either, Limit at the eleventh (`C-5`), Store.
+    /// Invalid target, `NotFound` for either, Limit at the eleventh policy of a certificate and the third of a group
+    /// (`C-5`), Store.
     pub fn attach_policy(&self, policy: &str, target: &str) -> Result<(), RegistryError> {
         names::policy_name(policy)?;
-        let certificate = self.place.certificate_id("target", target)?;
+        let arn = target;
+        let target = self.place.policy_target("target", arn)?;
         self.change(|state| {
             state.policy(policy)?;
-            state.certificate(certificate)?;
-            if let Some(attached) = state.policies_of.get(certificate) {
-                if attached.contains(policy) {
-                    return Ok((Vec::new(), ()));
-                }
-                if attached.len() >= POLICIES_PER_PRINCIPAL {
-                    return Err(RegistryError::Limit(format!(
-                        "The maximum number of policies ({POLICIES_PER_PRINCIPAL}) is attached to {target}"
-                    )));
-                }
+            let attached = state.policies_of_target(&target, false)?;
+            if attached.contains(policy) {
+                return Ok((Vec::new(), ()));
+            }
+            let most = match target {
+                PolicyTarget::Certificate(_) => POLICIES_PER_PRINCIPAL,
+                PolicyTarget::ThingGroup(_) => POLICIES_PER_THING_GROUP,
+            };
+            if attached.len() >= most {
+                return Err(RegistryError::Limit(format!(
+                    "The maximum number of policies ({most}) is attached to {arn}"
+                )));
             }
             let edit = Edit::AttachPolicy {
-                certificate: certificate.to_owned(),
+                target,
                 policy: policy.to_owned(),
             };
             Ok((vec![edit], ()))
@@ -42,17 +45,11 @@ impl Registry {
     /// Invalid target, Store.
     pub fn detach_policy(&self, policy: &str, target: &str) -> Result<(), RegistryError> {
         names::policy_name(policy)?;
-        let certificate = self.place.certificate_id("target", target)?;
+        let target = self.place.policy_target("target", target)?;
         self.change(|state| {
-            let attached = state
-                .policies_of
-                .get(certificate)
-                .is_some_and(|names| names.contains(policy));
-            let edits = if attached {
-                vec![Edit::DetachPolicy {
-                    certificate: certificate.to_owned(),
-                    policy: policy.to_owned(),
-                }]
+            let policy = policy.to_owned();
+            let edits = if state.attached_policies.contains(&target, &policy) {
+                vec![Edit::DetachPolicy { target, policy }]
             } else {
                 Vec::new()
             };
@@ -60,26 +57,30 @@ impl Registry {
         })
     }
 
-    /// Names of the policies of the certificate with this ARN, in their order.
+    /// Names of the policies of the certificate or group with this ARN, in their order; of a group also those of its
+    /// ancestors, if `recursive`.
     ///
     /// # Errors
     /// Invalid target or token, `NotFound`.
     pub fn attached_policies(
         &self,
         target: &str,
+        recursive: bool,
         page: &PageRequest,
     ) -> Result<Page<String>, RegistryError> {
-        let certificate = self.place.certificate_id("target", target)?;
+        let list = format!("policies of {target}");
+        let after = page.after(&list)?;
+        let target = self.place.policy_target("target", target)?;
         let state = self.read();
-        state.certificate(certificate)?;
-        names_after(
-            &format!("policies of {certificate}"),
-            state.policies_of.get(certificate),
-            page,
-        )
+        let names = state.policies_of_target(&target, recursive)?;
+        let rows = names
+            .into_iter()
+            .filter(|name| after.as_deref().is_none_or(|after| *name > after))
+            .map(|name| (name.to_owned(), name.to_owned()));
+        Ok(page.take(&list, rows))
     }
 
-    /// Ids of the certificates that have this policy, in their order.
+    /// The certificates and thing groups that have this policy, certificates first.
     ///
     /// # Errors
     /// Invalid name or token, `NotFound`.
@@ -87,27 +88,45 @@ impl Registry {
         &self,
         policy: &str,
         page: &PageRequest,
-    ) -> Result<Page<String>, RegistryError> {
+    ) -> Result<Page<PolicyTarget>, RegistryError> {
+        self.targets(policy, "targets", |_| true, page)
+    }
+
+    /// The certificates that have this policy.
+    ///
+    /// # Errors
+    /// Invalid name or token, `NotFound`.
+    pub fn policy_principals(
+        &self,
+        policy: &str,
+        page: &PageRequest,
+    ) -> Result<Page<PolicyTarget>, RegistryError> {
+        let is_principal = |target: &PolicyTarget| matches!(target, PolicyTarget::Certificate(_));
+        self.targets(policy, "principals", is_principal, page)
+    }
+
+    fn targets(
+        &self,
+        policy: &str,
+        list: &str,
+        shows: impl Fn(&PolicyTarget) -> bool,
+        page: &PageRequest,
+    ) -> Result<Page<PolicyTarget>, RegistryError> {
         names::policy_name(policy)?;
         let state = self.read();
         state.policy(policy)?;
-        names_after(
-            &format!("targets of {policy}"),
-            state.targets_of.get(policy),
-            page,
-        )
+        let list = format!("{list} of {policy}");
+        let start = match page.after(&list)? {
+            None => Bound::Unbounded,
+            Some(arn) => Bound::Excluded(self.place.policy_target("marker", &arn)?),
+        };
+        let rows = state
+            .attached_policies
+            .lefts(policy)
+            .into_iter()
+            .flat_map(|targets| targets.range((start.clone(), Bound::Unbounded)))
+            .filter(|target| shows(target))
+            .map(|target| (self.place.target_arn(target), target.clone()));
+        Ok(page.take(&list, rows))
     }
-}
-
-fn names_after(
-    list: &str,
-    names: Option<&BTreeSet<String>>,
-    page: &PageRequest,
-) -> Result<Page<String>, RegistryError> {
-    let start = page.after(list)?.map_or(Bound::Unbounded, Bound::Excluded);
-    let rows = names
-        .into_iter()
-        .flat_map(|names| names.range((start.clone(), Bound::Unbounded)))
-        .map(|name| (name.clone(), name.clone()));
-    Ok(page.take(list, rows))
 }

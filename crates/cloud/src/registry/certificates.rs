@@ -6,8 +6,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::{
-    Certificate, CertificateMode, CertificateStatus, Edit, Page, PageRequest, Registry,
-    RegistryError, Timestamp, names, new_uuid,
+    Certificate, CertificateMode, CertificateStatus, Edit, Page, PageRequest, PolicyTarget,
+    Registry, RegistryError, Timestamp, names, new_uuid,
 };
 
 /// A certificate to register.
@@ -160,7 +160,8 @@ impl Registry {
                     "Things must be detached before deletion (arn: {arn})"
                 )));
             }
-            let policies = state.policies_of.get(id);
+            let target = PolicyTarget::Certificate(id.to_owned());
+            let policies = state.attached_policies.rights(&target);
             if policies.is_some() && !force {
                 return Err(RegistryError::DeleteConflict(format!(
                     "Certificate policies must be detached before deletion (arn: {arn})"
@@ -170,7 +171,7 @@ impl Registry {
                 .into_iter()
                 .flatten()
                 .map(|policy| Edit::DetachPolicy {
-                    certificate: id.to_owned(),
+                    target: target.clone(),
                     policy: policy.clone(),
                 })
                 .collect();

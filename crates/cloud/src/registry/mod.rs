@@ -1,4 +1,4 @@
-//! Things, certificates, policies and how they are attached: what the control plane changes and the broker asks about.
+//! Things, thing groups, certificates, policies and how they are attached: what the control plane changes and the broker asks about.
 //!
 //! Reading happens in memory. A change is decided against the state, then made durable as one batch, then becomes visible, then
 //! is answered; if the disk refuses, nothing happened. Changes take turns, readers never wait for the disk. The calls that
@@ -8,11 +8,15 @@ mod attachments;
 mod certificates;
 mod edit;
 mod error;
+mod groups;
+mod members;
 mod names;
 mod page;
 mod policies;
 mod principals;
 mod record;
+mod relation;
+mod rows;
 mod standing;
 mod state;
 #[cfg(test)]
@@ -27,11 +31,12 @@ use thingwire_store::{Store, StoreError};
 pub use certificates::NewCertificate;
 use edit::Edit;
 pub use error::RegistryError;
+pub use groups::{GroupChange, GroupFilter};
 pub use names::Place;
 pub use page::{DEFAULT_PAGE_SIZE, Page, PageRequest};
 pub use record::{
-    AttachmentType, Certificate, CertificateMode, CertificateStatus, Policy, PolicyVersion, Thing,
-    Timestamp,
+    AttachmentType, Certificate, CertificateMode, CertificateStatus, Policy, PolicyTarget,
+    PolicyVersion, Thing, ThingGroup, Timestamp,
 };
 pub use standing::{AttachedThing, Standing};
 use state::State;
@@ -66,7 +71,7 @@ impl Registry {
     /// # Errors
     /// [`StoreError`] when the store cannot be read, a row is damaged, or a newer program wrote it.
     pub fn open(store: Arc<dyn Store>, place: Place) -> Result<Self, StoreError> {
-        let state = edit::load(store.as_ref())?;
+        let state = rows::load(store.as_ref())?;
         Ok(Self {
             place,
             store,

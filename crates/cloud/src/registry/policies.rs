@@ -3,7 +3,7 @@
 //! A document is read by the policy engine before anything is stored: one that the engine cannot enforce
 //! is refused here, with the place named (`C-2`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use thingwire_contract::limit::POLICY_VERSIONS;
@@ -11,8 +11,8 @@ use thingwire_policy::{Document, PolicyError};
 
 use super::certificates::by_age;
 use super::{
-    Edit, Page, PageRequest, Policy, PolicyVersion, Registry, RegistryError, Timestamp, names,
-    new_uuid,
+    Edit, Page, PageRequest, Policy, PolicyTarget, PolicyVersion, Registry, RegistryError,
+    Timestamp, names, new_uuid,
 };
 
 impl Registry {
@@ -77,16 +77,27 @@ impl Registry {
         Ok(self.read().policy(name)?.document.clone())
     }
 
-    /// The policies attached to a certificate, by name.
+    /// The policies that decide about a principal as a thing, by name, each once: those attached to the certificate or group
+    /// itself, to the thing's groups, and to the ancestors of all these groups (`C-8`, `C-57`).
     ///
     /// # Errors
-    /// `NotFound`.
-    pub fn policies_of(&self, certificate_id: &str) -> Result<Vec<Policy>, RegistryError> {
+    /// `NotFound` for either.
+    pub fn effective_policies(
+        &self,
+        principal: Option<&PolicyTarget>,
+        thing: Option<&str>,
+    ) -> Result<Vec<Policy>, RegistryError> {
         let state = self.read();
-        state.certificate(certificate_id)?;
-        let names = state.policies_of.get(certificate_id);
-        let found = names.into_iter().flatten();
-        found
+        let mut names = BTreeSet::new();
+        if let Some(thing) = thing {
+            state.thing(thing)?;
+            names.extend(state.policies_of_thing(thing));
+        }
+        if let Some(principal) = principal {
+            names.extend(state.policies_of_target(principal, true)?);
+        }
+        names
+            .into_iter()
             .map(|name| Ok(state.policy(name)?.policy.clone()))
             .collect()
     }
@@ -120,7 +131,7 @@ impl Registry {
         names::policy_name(name)?;
         self.change(|state| {
             let entry = state.policy(name)?;
-            if state.targets_of.contains_key(name) {
+            if state.attached_policies.lefts(name).is_some() {
                 return Err(RegistryError::DeleteConflict(format!(
                     "The policy cannot be deleted as the policy is attached to one or more principals (name={name})"
                 )));

@@ -152,6 +152,39 @@ pub struct Policy {
     pub sequence: u64,
 }
 
+/// What a policy can be attached to (`C-7`). Cognito identities are not known here.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PolicyTarget {
+    /// A certificate, by its id.
+    Certificate(String),
+    /// A thing group, by its name.
+    ThingGroup(String),
+}
+
+/// A static thing group (`G-19`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ThingGroup {
+    /// Its name.
+    pub name: String,
+    /// The uuid given at creation.
+    pub id: String,
+    /// The group above it; none for a root. It never changes.
+    pub parent: Option<String>,
+    /// 1 at creation, one more after each update.
+    pub version: u64,
+    /// What people wrote about it.
+    #[serde(default)]
+    pub description: Option<String>,
+    /// Attribute names and values.
+    #[serde(default)]
+    pub attributes: BTreeMap<String, String>,
+    /// Tags given at creation.
+    #[serde(default)]
+    pub tags: BTreeMap<String, String>,
+    /// When it was made.
+    pub created: Timestamp,
+}
+
 /// How a principal is attached to a thing (`C-54`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]

@@ -17,6 +17,23 @@ pub struct AttributeChange {
     pub merge: bool,
 }
 
+impl AttributeChange {
+    /// Does it.
+    pub(super) fn apply(self, attributes: &mut BTreeMap<String, String>) {
+        if !self.merge {
+            *attributes = self.attributes;
+            return;
+        }
+        for (attribute, value) in self.attributes {
+            if value.is_empty() {
+                attributes.remove(&attribute);
+            } else {
+                attributes.insert(attribute, value);
+            }
+        }
+    }
+}
+
 /// Which things a list shows.
 #[derive(Clone, Debug, Default)]
 pub struct ThingFilter {
@@ -122,18 +139,8 @@ impl Registry {
         self.change(|state| {
             let mut thing = Thing::clone(state.thing(name)?);
             expect_version(&thing, expected_version)?;
-            if let Some(AttributeChange { attributes, merge }) = change {
-                if merge {
-                    for (attribute, value) in attributes {
-                        if value.is_empty() {
-                            thing.attributes.remove(&attribute);
-                        } else {
-                            thing.attributes.insert(attribute, value);
-                        }
-                    }
-                } else {
-                    thing.attributes = attributes;
-                }
+            if let Some(change) = change {
+                change.apply(&mut thing.attributes);
                 check_attributes(&thing.attributes)?;
             }
             thing.version = thing.version.saturating_add(1);
@@ -141,7 +148,8 @@ impl Registry {
         })
     }
 
-    /// Deletes a thing that no principal is attached to; one that is not there is no error (`G-11`).
+    /// Deletes a thing that no principal is attached to, and takes it out of its groups; one that is not there is no
+    /// error (`G-11`).
     ///
     /// # Errors
     /// Invalid name, or principals are attached; `VersionConflict` (`G-10`); Store.
@@ -161,7 +169,9 @@ impl Registry {
                     "Cannot delete. Thing {name} is still attached to one or more principals"
                 )));
             }
-            Ok((vec![Edit::DeleteThing(name.to_owned())], ()))
+            let mut edits = state.leave_all_groups(name);
+            edits.push(Edit::DeleteThing(name.to_owned()));
+            Ok((edits, ()))
         })
     }
 }

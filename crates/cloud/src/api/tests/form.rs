@@ -50,7 +50,7 @@ async fn an_unknown_operation_is_named() {
     let api = Api::new();
     for (method, path) in [
         ("GET", "/"),
-        ("GET", "/thing-groups"),
+        ("GET", "/dynamic-thing-groups"),
         ("PUT", "/things/a"),
         ("GET", "/things/a/b/c/d"),
         ("GET", "/things/"),

@@ -3,6 +3,7 @@
 mod authorization;
 mod certificates;
 mod form;
+mod groups;
 mod policies;
 mod things;
 

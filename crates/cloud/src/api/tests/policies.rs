@@ -247,13 +247,15 @@ async fn a_target_that_is_not_there() {
     )
     .await;
     let group = "arn:aws:iot:us-east-1:123456789012:thinggroup/g";
-    for target in [
-        json!(group),
-        json!("us-east-1:1234"),
-        json!("a"),
-        json!(7),
-        Value::Null,
-    ] {
+    api.refused(
+        "PUT",
+        "/target-policies/p",
+        json!({ "target": group }),
+        404,
+        "ResourceNotFoundException",
+    )
+    .await;
+    for target in [json!("us-east-1:1234"), json!("a"), json!(7), Value::Null] {
         api.refused(
             "PUT",
             "/target-policies/p",
