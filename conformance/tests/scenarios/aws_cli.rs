@@ -315,3 +315,124 @@ fn certificates_from_a_request_and_from_elsewhere() {
         "CertificateStateException",
     );
 }
+
+/// `C-5`, `C-8`, `C-57`, `G-19`: groups, who is in them, and which policies a thing has by them.
+#[test]
+fn thing_groups_and_their_policies() {
+    if python().is_none() {
+        return;
+    }
+    let cloud = Cloud::start();
+    let cli = Cli(&cloud);
+    let (region, account) = (cloud.ready.region.as_str(), cloud.ready.account_id.as_str());
+    let arn = |resource: &str| format!("arn:aws:iot:{region}:{account}:{resource}");
+    let words = |line: &str| cli.ok(&line.split(' ').collect::<Vec<_>>());
+    let names = |line: &str| {
+        let answer = words(line);
+        let lists = answer.as_object().expect("an object").values();
+        let entries = lists.filter_map(Value::as_array).flatten();
+        entries
+            .map(|entry| {
+                let member = ["groupName", "policyName"]
+                    .into_iter()
+                    .find_map(|name| entry[name].as_str());
+                member.or(entry.as_str()).expect("a name").to_owned()
+            })
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+
+    let made = words("create-thing-group --thing-group-name site --tags Key=team,Value=a");
+    assert_eq!(text(&made, "thingGroupArn"), arn("thinggroup/site"));
+    words(
+        "create-thing-group --thing-group-name hall --parent-group-name site --thing-group-properties thingGroupDescription=lamps,attributePayload={attributes={floor=2}}",
+    );
+    let shown = words("describe-thing-group --thing-group-name hall");
+    assert_eq!(
+        shown["thingGroupMetadata"]["rootToParentThingGroups"][0]["groupName"],
+        "site"
+    );
+    assert_eq!(
+        shown["thingGroupProperties"]["attributePayload"]["attributes"]["floor"],
+        "2"
+    );
+    words(
+        "update-thing-group --thing-group-name hall --thing-group-properties thingGroupDescription=lights --expected-version 1",
+    );
+    assert_eq!(names("list-thing-groups --no-recursive"), "site");
+    assert_eq!(names("list-thing-groups --page-size 1"), "hall site");
+
+    words("create-thing --thing-name lamp");
+    words("add-thing-to-thing-group --thing-name lamp --thing-group-name hall");
+    assert_eq!(
+        names("list-things-in-thing-group --thing-group-name site --recursive"),
+        "lamp"
+    );
+    assert_eq!(
+        names("list-thing-groups-for-thing --thing-name lamp"),
+        "hall site"
+    );
+
+    let document = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
+    for (policy, group) in [("everywhere", "site"), ("inside", "hall")] {
+        cli.ok(&[
+            "create-policy",
+            "--policy-name",
+            policy,
+            "--policy-document",
+            document,
+        ]);
+        let target = arn(&format!("thinggroup/{group}"));
+        cli.ok(&[
+            "attach-policy",
+            "--policy-name",
+            policy,
+            "--target",
+            &target,
+        ]);
+        assert_eq!(
+            names(&format!("list-targets-for-policy --policy-name {policy}")),
+            target
+        );
+    }
+    let hall = arn("thinggroup/hall");
+    assert_eq!(
+        names(&format!("list-attached-policies --target {hall}")),
+        "inside"
+    );
+    assert_eq!(
+        names(&format!(
+            "list-attached-policies --target {hall} --recursive"
+        )),
+        "everywhere inside"
+    );
+    assert_eq!(
+        names("get-effective-policies --thing-name lamp"),
+        "everywhere inside"
+    );
+    cli.fails(
+        &["delete-policy", "--policy-name", "inside"],
+        "DeleteConflictException",
+    );
+
+    words(
+        "update-thing-groups-for-thing --thing-name lamp --thing-groups-to-add site --thing-groups-to-remove hall",
+    );
+    assert_eq!(
+        names("get-effective-policies --thing-name lamp"),
+        "everywhere"
+    );
+    words("remove-thing-from-thing-group --thing-name lamp --thing-group-name site");
+    assert_eq!(names("get-effective-policies --thing-name lamp"), "");
+    cli.fails(
+        &["delete-thing-group", "--thing-group-name", "site"],
+        "InvalidRequestException",
+    );
+    words("delete-thing-group --thing-group-name hall");
+    words("delete-thing-group --thing-group-name site");
+    cli.fails(
+        &["describe-thing-group", "--thing-group-name", "site"],
+        "ResourceNotFoundException",
+    );
+    words("delete-policy --policy-name inside");
+}

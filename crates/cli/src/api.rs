@@ -70,6 +70,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn advice(operation: &str, name: &str) -> &'static str {
     match name {
+        "ResourceNotFoundException" if operation.contains("ThingGroup") => {
+            "look at the names: `thingwire thing-group list` and `thingwire thing list` show what there is"
+        }
         "ResourceNotFoundException" => {
             "look at the name: `thingwire thing list` shows what there is"
         }
@@ -92,6 +95,9 @@ fn advice(operation: &str, name: &str) -> &'static str {
         }
         "CertificateStateException" => "deactivate the certificate first",
         "UnknownOperationException" => "this local cloud does not have this operation yet",
+        "InvalidRequestException" if operation == "DeleteThingGroup" => {
+            "delete the groups below it first; `thingwire thing-group list --parent NAME` shows them"
+        }
         "InvalidRequestException" if operation == "DeleteThing" => {
             "detach its certificates first; `thingwire thing delete NAME --force` does it"
         }

@@ -29,6 +29,7 @@ mod speaker;
 mod subscribe;
 mod target;
 mod thing;
+mod thing_group;
 mod topic_args;
 mod up;
 mod voice;
@@ -87,6 +88,8 @@ enum Command {
     Up(up::Up),
     /// Things: create, list, show, delete
     Thing(thing::Thing),
+    /// Thing groups: create, list, show, delete, add, remove
+    ThingGroup(thing_group::ThingGroup),
     /// Policies: create, list, show, attach, detach; test, explain, lint, generate, diff
     Policy(policy::Policy),
     /// Connection kits: check, image, inspect
@@ -153,6 +156,7 @@ fn run(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Demo(demo) => demo.run(context).await,
             Command::Up(up) => up.run(context).await,
             Command::Thing(thing) => thing.run(context).await,
+            Command::ThingGroup(group) => group.run(context).await,
             Command::Policy(policy) => policy.run(context).await,
             Command::Kit(kit) => kit.run(context),
             Command::Flash(flash) => flash.run(context),

@@ -7,6 +7,11 @@ pub(crate) fn thing(text: &str) -> Result<String, String> {
     checked(&name::THING, text)
 }
 
+/// A thing group name (`G-19`).
+pub(crate) fn thing_group(text: &str) -> Result<String, String> {
+    checked(&name::THING_GROUP, text)
+}
+
 /// A policy name (`C-6`).
 pub(crate) fn policy(text: &str) -> Result<String, String> {
     checked(&name::POLICY, text)

@@ -1,4 +1,4 @@
-//! `thingwire policy attach` and `detach`: what a certificate may do.
+//! `thingwire policy attach` and `detach`: what a certificate, or every thing of a group, may do.
 
 use clap::Args;
 use serde::Serialize;
@@ -7,7 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::target::Target;
 use crate::{Context, api, names, output};
 
-/// To what; one of the three.
+/// To what; one of the four.
 #[derive(Args, Debug)]
 #[group(required = true, multiple = false)]
 struct To {
@@ -17,6 +17,9 @@ struct To {
     /// The certificate with this id
     #[arg(long, value_name = "ID")]
     certificate: Option<String>,
+    /// This thing group, and with it every thing in it and below it
+    #[arg(long, value_name = "NAME", value_parser = names::thing_group)]
+    thing_group: Option<String>,
     /// The ARN of a certificate or a thing group
     #[arg(long, value_name = "ARN")]
     target: Option<String>,
@@ -27,6 +30,7 @@ struct To {
 #[command(after_help = "\
 Examples:
   thingwire policy attach lamps --thing esp32-kitchen
+  thingwire policy attach lamps --thing-group hall
   thingwire policy attach lamps --certificate 8c1f…")]
 pub(super) struct Attach {
     /// The policy's name
@@ -62,6 +66,16 @@ impl To {
     async fn arns(&self, cloud: &Target) -> Result<Vec<String>, Failure> {
         if let Some(arn) = &self.target {
             return Ok(vec![arn.clone()]);
+        }
+        if let Some(group) = &self.thing_group {
+            let answer = cloud
+                .iot
+                .describe_thing_group()
+                .thing_group_name(group)
+                .send()
+                .await
+                .map_err(|error| cloud.advise(api::failed("DescribeThingGroup")(error)))?;
+            return Ok(answer.thing_group_arn.into_iter().collect());
         }
         if let Some(thing) = &self.thing {
             let mut found = Vec::new();
