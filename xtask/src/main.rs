@@ -14,6 +14,7 @@ mod fuzz;
 mod instructions;
 mod no_std;
 mod pains;
+mod policy;
 mod rules;
 mod run;
 mod size;
@@ -34,6 +35,7 @@ cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, nam
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
 cargo xtask size          bytes of flash beside other MQTT libraries; writes a table of docs/benchmarks.md
 cargo xtask instructions  instructions a message beside other MQTT engines; another table of docs/benchmarks.md
+cargo xtask policy        the policy engine beside cedar-policy: 20,000 decisions compared, instructions counted
 cargo xtask chip          memory and instructions on an emulated riscv32imc beside others; another table of docs/benchmarks.md
 cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md;
                           with --check it only says whether that page is up to date
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         "bench" => bench::measure(&rest),
         "size" => size::measure(),
         "instructions" => instructions::measure(),
+        "policy" => policy::all(),
         "chip" => chip::measure(),
         "rules" => rules::list(&rest),
         "" | "help" | "-h" | "--help" => {

@@ -12,13 +12,7 @@ fn a_group_lives_and_its_things_have_its_policies() {
     let policy = r#"{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"iot:*","Resource":"*"}}"#;
     std::fs::write(cloud.path("everything.json"), policy).unwrap();
     cloud
-        .run(&[
-            "policy",
-            "create",
-            "everything",
-            "--file",
-            "everything.json",
-        ])
+        .run(&["policy", "create", "everything", "everything.json"])
         .expect(0, &[]);
     cloud
         .run(&["thing", "create", "lamp", "--kit", "kit"])

@@ -269,3 +269,116 @@ fn common<'t>(one: &'t [u8], other: &[u8]) -> &'t [u8] {
     let same = one.iter().zip(other).take_while(|(a, b)| a == b).count();
     one.get(..same).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::string::String;
+
+    use super::*;
+
+    fn index(literals: &[(Effect, &'static str)]) -> Index {
+        let found = literals
+            .iter()
+            .zip(0..)
+            .map(|((effect, literal), number)| Found {
+                action: Action::Publish,
+                effect: *effect,
+                literal: literal.as_bytes(),
+                entry: Entry {
+                    statement: number,
+                    target: Target::Everything,
+                },
+            });
+        Index::build(found.collect())
+    }
+
+    /// The numbers of the entries found, each with the text behind it.
+    fn found(index: &Index, effect: Effect, text: &str) -> Vec<(u32, String)> {
+        index
+            .candidates(Action::Publish, effect, text.as_bytes())
+            .map(|(entry, rest)| (entry.statement, String::from_utf8_lossy(rest).into()))
+            .collect()
+    }
+
+    #[test]
+    fn the_longest_text_first_and_what_is_behind_it() {
+        let index = index(&[
+            (Effect::Allow, "topic/a/b"),
+            (Effect::Allow, ""),
+            (Effect::Allow, "topic/a"),
+            (Effect::Deny, "topic/a/"),
+            (Effect::Allow, "topic/ä"),
+            (Effect::Allow, "topic/a"),
+            (Effect::Allow, "client/"),
+        ]);
+        let at = |number: u32, rest: &str| (number, String::from(rest));
+        assert_eq!(
+            found(&index, Effect::Allow, "topic/a/b/c"),
+            [
+                at(0, "/c"),
+                at(2, "/b/c"),
+                at(5, "/b/c"),
+                at(1, "topic/a/b/c")
+            ]
+        );
+        assert_eq!(
+            found(&index, Effect::Allow, "topic/a"),
+            [at(2, ""), at(5, ""), at(1, "topic/a")]
+        );
+        assert_eq!(
+            found(&index, Effect::Allow, "topic/ä"),
+            [at(4, ""), at(1, "topic/ä")]
+        );
+        // The trie has a place for `topic/`, at which nothing ends.
+        assert_eq!(found(&index, Effect::Allow, "topic/"), [at(1, "topic/")]);
+        assert_eq!(found(&index, Effect::Allow, ""), [at(1, "")]);
+        assert_eq!(found(&index, Effect::Deny, "topic/a/b"), [at(3, "b")]);
+        assert_eq!(found(&index, Effect::Deny, "topic/a"), []);
+        let other = index.candidates(Action::Receive, Effect::Allow, b"topic/a");
+        assert_eq!(other.count(), 0);
+        assert_eq!(Index::build(Vec::new()).heap_bytes(), 0);
+    }
+
+    #[test]
+    fn it_finds_what_a_search_through_all_finds() {
+        // Every text of up to five of these, as literal text and as resource.
+        let mut texts = Vec::from([String::new()]);
+        for length in 0..5_u32 {
+            let longer = texts
+                .iter()
+                .filter(|text| text.chars().count() == length as usize)
+                .flat_map(|text| ['a', 'b', 'ü'].map(|c| std::format!("{text}{c}")))
+                .collect::<Vec<_>>();
+            texts.extend(longer);
+        }
+        for step in [1, 2, 3, 7, 50] {
+            let literals: Vec<&String> = texts.iter().step_by(step).collect();
+            let entries = literals.iter().zip(0..).map(|(literal, number)| Found {
+                action: Action::Connect,
+                effect: Effect::Deny,
+                literal: literal.as_bytes(),
+                entry: Entry {
+                    statement: number,
+                    target: Target::NotResource,
+                },
+            });
+            let index = Index::build(entries.collect());
+            for text in &texts {
+                let mut expected: Vec<(usize, &str)> = literals
+                    .iter()
+                    .enumerate()
+                    .filter_map(|(number, literal)| Some((number, text.strip_prefix(*literal)?)))
+                    .collect();
+                expected.sort_by_key(|(_, rest)| rest.len());
+                let found: Vec<(usize, &str)> = index
+                    .candidates(Action::Connect, Effect::Deny, text.as_bytes())
+                    .map(|(entry, rest)| {
+                        let rest = core::str::from_utf8(rest).expect("between characters");
+                        (entry.statement as usize, rest)
+                    })
+                    .collect();
+                assert_eq!(found, expected, "{text} of every {step}th");
+            }
+        }
+    }
+}

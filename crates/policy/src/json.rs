@@ -414,6 +414,17 @@ mod tests {
     }
 
     #[test]
+    fn every_escape_is_its_character() {
+        let text = |json: &str| match parse(json).expect(json).value {
+            Value::String(text) => text,
+            other => panic!("{other:?}"),
+        };
+        let json = r#""\"\\\/\b\f\n\r\t""#;
+        assert_eq!(text(json), "\"\\/\u{8}\u{c}\n\r\t");
+        assert_eq!(text(r#""\u00fc\ud83d\ude00\uFFFD""#), "ü😀\u{fffd}");
+    }
+
+    #[test]
     fn ten_thousand_levels_are_refused_and_not_a_stack_overflow() {
         assert_eq!(
             parse(&"[".repeat(10_000)),
