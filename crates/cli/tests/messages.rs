@@ -59,6 +59,8 @@ fn a_listener_comes_back_with_the_cloud() {
         "0",
         "--api-port",
         "0",
+        "--sntp-port",
+        "0",
     ];
     let cloud = Cloud::start_in(folder, &flags, &[]);
     listener.says("subscribed");

@@ -60,11 +60,13 @@ fn a_second_one_on_the_same_folder_says_so() {
 fn a_port_in_use_is_named_with_its_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    for flag in ["--mqtt-port", "--alpn-port", "--https-port", "--api-port"] {
+    let flags = ["--mqtt-port", "--alpn-port", "--https-port", "--api-port"];
+    for flag in flags {
         let folder = tempfile::tempdir().unwrap();
         let mut command = thingwire();
-        command.args(["up", "--data-dir"]).arg(folder.path());
-        for other in ["--mqtt-port", "--alpn-port", "--https-port", "--api-port"] {
+        command.args(["up", "--sntp-port", "0", "--data-dir"]);
+        command.arg(folder.path());
+        for other in flags {
             command.args([other, if other == flag { &port } else { "0" }]);
         }
         let finished: Finished = command.output().unwrap().into();
