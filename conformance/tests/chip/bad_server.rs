@@ -58,6 +58,15 @@ impl World {
         self.chip.program().wait_for_line(words, STEP);
     }
 
+    /// Waits for a message of the chip, which speaks once its subscription is acknowledged: before that, nothing that is
+    /// sent to it would reach it.
+    fn listens(&self) {
+        let port = self.mosquitto.port.to_string();
+        let mut command = Command::new("mosquitto_sub");
+        command.args(["-p", &port, "-t", "esp32/pub", "-C", "1"]);
+        let _ = finish(&mut command, STEP).success();
+    }
+
     /// Sends the chip a message.
     fn send(&self, message: &str) {
         let port = self.mosquitto.port.to_string();
@@ -68,6 +77,7 @@ impl World {
 
     /// The chip connects, hears a message, and has stayed within its memory.
     fn works(&mut self, message: &str) {
+        self.listens();
         self.send(message);
         self.says(&format!("esp32/sub: {message}"));
         for version in ["TLS 1.2", "TLS 1.3"] {
@@ -136,6 +146,7 @@ fn peak_with_chain(tls: TlsVersions, more_names: usize, bytes: usize) -> Option<
     };
     let mut world = World::start(only(tls), shown)?;
     world.says("connected, session kept");
+    world.listens();
     world.send("through a long chain");
     world.says("esp32/sub: through a long chain");
     let version = if tls == TlsVersions::Only12 {
