@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use serde::Serialize;
 use thingwire_mqtt::QoS;
 use thingwire_mqtt::client::PublishError;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt};
@@ -11,7 +12,7 @@ use tokio::sync::mpsc;
 use crate::exit::{Exit, Failure};
 use crate::messages::{Heard, LineError};
 use crate::speaker::{Connection, Speaker, SpeakerArgs};
-use crate::{Context, topic_args};
+use crate::{Context, output, topic_args};
 
 /// What AWS takes in one message (`B-42`); no file is read beyond it.
 const PAYLOAD_LIMIT: usize = thingwire_contract::limit::PAYLOAD_BYTES;
@@ -28,7 +29,7 @@ Examples:
   thingwire pub -t esp32/sub -m hello --cloud aws      on AWS, with your own AWS credentials
 
 Unlike mosquitto_pub, QoS 1 is the default: only then does the cloud say whether it took the
-message. When the policy denies it, exit code 3 and the reason.")]
+message. When the policy denies it, exit code 3 and the reason. With --json it says how many messages the cloud took.")]
 #[group(id = "payload", required = true, multiple = false, args = ["message", "file", "lines", "null", "stdin"])]
 pub(crate) struct Pub {
     /// Topic to publish to
@@ -59,6 +60,24 @@ pub(crate) struct Pub {
     speaker: SpeakerArgs,
 }
 
+/// What went out.
+#[derive(Default)]
+struct Sent {
+    messages: u64,
+    /// Of all payloads.
+    bytes: usize,
+}
+
+/// What is answered with `--json`, once the cloud has taken everything.
+#[derive(Serialize)]
+struct Answer<'a> {
+    topic: &'a str,
+    qos: u8,
+    retain: bool,
+    messages: u64,
+    bytes: usize,
+}
+
 impl Pub {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
         // Read first: a file that is not there is no reason to connect.
@@ -66,19 +85,30 @@ impl Pub {
         let speaker = Speaker::resolve(context, &self.speaker).await?;
         let mut means = speaker.means()?;
         let mut line = speaker.connect(&mut means).await?;
+        let mut sent = Sent::default();
         let outcome = match whole {
             Some(payload) => {
-                self.publish_all(&speaker, &mut line, std::iter::once(payload))
+                self.publish_one(&speaker, &mut line, &payload, &mut sent)
                     .await
             }
-            None => self.publish_lines(&speaker, &mut line).await,
+            None => self.publish_lines(&speaker, &mut line, &mut sent).await,
         };
         let outcome = match outcome {
             Ok(()) => self.was_heard(&speaker, &mut line).await,
             Err(failure) => Err(failure),
         };
         line.close().await;
-        outcome
+        outcome?;
+        if context.json {
+            output::json(&Answer {
+                topic: &self.topic,
+                qos: self.qos as u8,
+                retain: self.retain,
+                messages: sent.messages,
+                bytes: sent.bytes,
+            })?;
+        }
+        Ok(())
     }
 
     /// The one message there is to send, or `None` if each line of stdin is one.
@@ -130,15 +160,14 @@ impl Pub {
         }
     }
 
-    async fn publish_all(
+    async fn publish_one(
         &self,
         speaker: &Speaker,
         line: &mut Connection<'_>,
-        payloads: impl Iterator<Item = Vec<u8>>,
+        payload: &[u8],
+        sent: &mut Sent,
     ) -> Result<(), Failure> {
-        for payload in payloads {
-            self.accept(speaker, line, &payload).await?;
-        }
+        self.accept(speaker, line, payload, sent).await?;
         self.settle(speaker, line).await
     }
 
@@ -146,6 +175,7 @@ impl Pub {
         &self,
         speaker: &Speaker,
         line: &mut Connection<'_>,
+        sent: &mut Sent,
     ) -> Result<(), Failure> {
         let mut lines = stdin_lines();
         loop {
@@ -155,7 +185,7 @@ impl Pub {
             let heard = tokio::select! {
                 text = lines.recv() => match text {
                     Some(text) => {
-                        self.accept(speaker, line, &text?).await?;
+                        self.accept(speaker, line, &text?, sent).await?;
                         continue;
                     }
                     None => break,
@@ -173,10 +203,15 @@ impl Pub {
         speaker: &Speaker,
         line: &mut Connection<'_>,
         payload: &[u8],
+        sent: &mut Sent,
     ) -> Result<(), Failure> {
         loop {
             match line.publish(&self.topic, payload, self.qos, self.retain) {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    sent.messages = sent.messages.saturating_add(1);
+                    sent.bytes = sent.bytes.saturating_add(payload.len());
+                    return Ok(());
+                }
                 Err(PublishError::NoRoom { .. }) => self.hear(speaker, line).await?,
                 Err(error) => {
                     return Err(Failure::new(

@@ -39,3 +39,37 @@ fn the_demo_observes_every_step_and_leaves_nothing_behind() {
     assert!(!story.contains('\u{1b}'), "no colours in a pipe");
     assert_eq!(std::fs::read_dir(temporary.path()).unwrap().count(), 0);
 }
+
+#[test]
+fn the_demo_answers_in_json() {
+    let finished: Finished = thingwire()
+        .args(["demo", "--json"])
+        .output()
+        .unwrap()
+        .into();
+    let finished = finished.expect(0, &[]);
+    let story: serde_json::Value = serde_json::from_str(&finished.stdout).unwrap();
+    let chapters = story["chapters"].as_array().unwrap();
+    let steps = chapters
+        .iter()
+        .flat_map(|chapter| chapter["steps"].as_array().unwrap());
+    assert_eq!(
+        steps.clone().count() as u64,
+        story["steps"].as_u64().unwrap()
+    );
+    assert!(chapters.len() >= 5, "{story}");
+    let denied = steps.clone().any(|step| {
+        step["observed"]
+            .as_str()
+            .unwrap()
+            .contains("wrong client id")
+    });
+    assert!(denied, "{story}");
+    let typed = steps.clone().any(|step| {
+        step["command"]
+            .as_str()
+            .is_some_and(|text| text.starts_with("aws iot"))
+    });
+    assert!(typed, "{story}");
+    assert!(!finished.stdout.contains("\\u001b"), "no colours in JSON");
+}

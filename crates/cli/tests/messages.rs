@@ -39,6 +39,15 @@ fn the_operator_talks_to_itself() {
         .run_with_stdin(&["pub", "-t", "a/3", "-s"], b"all of it")
         .expect(0, &[]);
     assert_eq!(listener.line(), "a/3 all of it");
+
+    let answer = cloud
+        .run_with_stdin(&["pub", "-t", "a/4", "-l", "--json"], b"one\ntwo\n")
+        .expect(0, &[]);
+    let answer: serde_json::Value = serde_json::from_str(&answer.stdout).unwrap();
+    assert_eq!(
+        answer,
+        serde_json::json!({"topic": "a/4", "qos": 1, "retain": false, "messages": 2, "bytes": 6})
+    );
 }
 
 #[cfg(unix)]

@@ -15,7 +15,7 @@ use thingwire_cloud::{Cloud, Config};
 use crate::exit::{Exit, Failure};
 use crate::output::{FAINT, GOOD, STRONG, Waiting};
 use crate::target::TargetArgs;
-use crate::{Context, output, up};
+use crate::{Context, up};
 use story::Story;
 
 /// The thing of the story.
@@ -27,14 +27,15 @@ const THING: &str = "esp32-demo";
 Examples:
   thingwire demo
   thingwire demo && echo every step was observed
+  thingwire demo --json                                what was observed, as one document
 
 It uses free ports and a temporary folder, touches no other data, and needs no network and no AWS account.")]
 pub(crate) struct Demo {}
 
 impl Demo {
     pub(crate) async fn run(self, context: &Context) -> Result<(), Failure> {
-        let mut story = Story::begin();
-        output::data(format_args!(
+        let mut story = Story::begin(context.json);
+        story.say(format_args!(
             "{STRONG}From nothing to a device that talks to an AWS-style cloud.{STRONG:#}\n\
              Nothing here is simulated except Wi-Fi: real TLS sockets, a real broker, real policy decisions."
         ))?;
@@ -80,11 +81,12 @@ impl Demo {
         outcome?;
 
         let steps = story.steps();
-        output::data(format_args!(
+        story.say(format_args!(
             "\n{GOOD}{STRONG}All {steps} steps were observed in {}.{STRONG:#}{GOOD:#} The demo's cloud is gone; nothing is left on this computer.",
             story.seconds()
         ))?;
-        next_steps()
+        story.end()?;
+        next_steps(&story)
     }
 }
 
@@ -112,7 +114,7 @@ async fn tell(
     denials::show(story, &cloud, &stage, &provisioned).await
 }
 
-fn next_steps() -> Result<(), Failure> {
+fn next_steps(story: &Story) -> Result<(), Failure> {
     // Set by `cargo run`: then the program is probably not installed.
     let program = if std::env::var_os("CARGO").is_some() {
         "cargo run --release --"
@@ -131,9 +133,9 @@ fn next_steps() -> Result<(), Failure> {
         ("pub -t esp32/sub -m hello", "something for it"),
         ("--cloud aws thing create …", "the same on the real AWS"),
     ];
-    output::data(format_args!("\n{STRONG}Next{STRONG:#}"))?;
+    story.say(format_args!("\n{STRONG}Next{STRONG:#}"))?;
     steps.iter().try_for_each(|(command, what)| {
-        output::data(format_args!(
+        story.say(format_args!(
             "{program} {command:<62} {FAINT}{what}{FAINT:#}"
         ))
     })
