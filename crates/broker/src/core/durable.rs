@@ -172,7 +172,8 @@ impl Core {
     /// The batch of this call, if anything waits for it, or if `all` changes are to go.
     pub(super) fn make_batch(&mut self, now: Now, all: bool) -> Option<Batch> {
         let journal = &mut self.journal;
-        if journal.changes.is_empty() {
+        // An answer that waits leaves with a batch, though it has no rows.
+        if journal.changes.is_empty() && journal.waiters.is_empty() {
             return None;
         }
         if !all && journal.waiters.is_empty() && journal.changes.len() < LAZY_MAX {

@@ -19,7 +19,10 @@ use super::routes::{Options, Routes, Subscriber};
 use super::session::Share;
 use super::slab::{Key, Slab};
 use super::topics::TopicRef;
-use crate::{Action, Event, Now};
+use crate::{Action, Event, Millis, Now};
+
+/// Milliseconds until a full group is searched for expired messages again.
+const PURGE_AGAIN: u64 = 1000;
 
 /// The part of a shared subscription's filter that decides what matches.
 pub(crate) fn inner(filter: &str) -> Option<&str> {
@@ -60,6 +63,8 @@ pub(crate) struct Group {
     next: u64,
     /// A drop was logged since it last had room.
     overflowed: bool,
+    /// When it was last full and searched for expired messages (monotonic clock).
+    purged: Option<Millis>,
 }
 
 impl Group {
@@ -180,11 +185,21 @@ impl Shared {
 
 /// What became of an attempt to give a message to a member.
 enum Taken {
-    Yes,
+    /// It has it; whether the store must know.
+    Yes(bool),
     /// It has no room now.
     Busy,
     /// It never will: not allowed, or too large.
     Never,
+}
+
+/// What became of an attempt to give the first that waits to a member.
+enum Pumped {
+    Sent,
+    /// It has no room now, or nothing waits.
+    Idle,
+    /// It may not receive this one.
+    Denied,
 }
 
 impl Core {
@@ -239,6 +254,7 @@ impl Core {
             waiting_bytes: 0,
             next: 0,
             overflowed: false,
+            purged: None,
         });
         self.shared.by_filter.insert(Arc::clone(filter), key);
         self.shared
@@ -422,14 +438,10 @@ impl Core {
         if !waits {
             let start = self.shared.below(active);
             let mut somebody = active < members;
-            let mut taken = false;
             for step in 0..active {
                 let at = start.saturating_add(step).checked_rem(active).unwrap_or(0);
                 match self.offer_member(now, publication, topic, key, at, kept, durable) {
-                    Taken::Yes => {
-                        taken = true;
-                        break;
-                    }
+                    Taken::Yes(stored) => return stored,
                     Taken::Busy => somebody = true,
                     Taken::Never => continue,
                 }
@@ -437,9 +449,6 @@ impl Core {
                     // `B-69`: QoS 0 is lost with the member that was chosen.
                     break;
                 }
-            }
-            if taken {
-                return durable;
             }
             if !queues || !somebody {
                 self.statistics.dropped = self.statistics.dropped.saturating_add(1);
@@ -539,7 +548,7 @@ impl Core {
         if self.meter.is_some() && packet_id.is_some() {
             self.note_sent(now, version, member.session);
         }
-        Taken::Yes
+        Taken::Yes(durable && packet_id.is_some())
     }
 
     /// Lets a message wait in a group. Answers whether the store must know.
@@ -552,7 +561,12 @@ impl Core {
             group.waiting.len() >= memory.shared_messages
                 || group.waiting_bytes.saturating_add(message.payload.len()) > memory.shared_bytes
         };
-        if is_full(group) {
+        // Once a second, because each publish would go through all that waits.
+        let searched = group
+            .purged
+            .is_some_and(|purged| now.monotonic.since(purged) < PURGE_AGAIN);
+        if is_full(group) && !searched {
+            group.purged = Some(now.monotonic);
             let expired: Vec<_> = group
                 .waiting
                 .iter()
@@ -603,30 +617,55 @@ impl Core {
             let Some(group) = self.shared.groups.get(key) else {
                 continue;
             };
-            if group.waiting.is_empty() {
+            if group.waiting.is_empty() || group.active == 0 {
                 continue;
             }
-            // One at a time to each in turn, so that a backlog is shared too.
-            let active = group.active;
-            let start = self.shared.below(active);
-            let mut idle: usize = 0;
-            let mut step: usize = 0;
-            while idle < active {
-                let at = start.saturating_add(step).checked_rem(active).unwrap_or(0);
-                let member = self
-                    .shared
-                    .groups
-                    .get(key)
-                    .and_then(|group| group.members.get(at))
-                    .copied();
-                let Some(member) = member else { break };
-                idle = if self.pump_member(now, key, member) {
-                    0
-                } else {
-                    idle.saturating_add(1)
-                };
-                step = step.saturating_add(1);
+            self.pump_group(now, key, group.active);
+        }
+    }
+
+    /// Gives what waits in a group to its connected members, one at a time to each in turn, so that a backlog is
+    /// shared too.
+    fn pump_group(&mut self, now: Now, key: Key, active: usize) {
+        let start = self.shared.below(active);
+        let mut step: usize = 0;
+        let mut asked_for = None;
+        // Members in turn that did not take the first, and those of them that may not receive it.
+        let (mut refused, mut denied): (usize, usize) = (0, 0);
+        loop {
+            let Some(group) = self.shared.groups.get_mut(key) else {
+                return;
+            };
+            let Some(first) = group.waiting.first().copied() else {
+                group.overflowed = false;
+                return;
+            };
+            if asked_for != Some(first) {
+                asked_for = Some(first);
+                (refused, denied) = (0, 0);
             }
+            if refused >= active {
+                if denied < refused {
+                    return;
+                }
+                // `B-55`: nobody who is here may receive it, and it would hold up all behind it.
+                self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+                forget(&mut self.journal, key, group, first);
+                continue;
+            }
+            let at = start.saturating_add(step).checked_rem(active).unwrap_or(0);
+            let Some(member) = group.members.get(at).copied() else {
+                return;
+            };
+            match self.pump_member(now, key, member) {
+                Pumped::Sent => {}
+                Pumped::Idle => refused = refused.saturating_add(1),
+                Pumped::Denied => {
+                    refused = refused.saturating_add(1);
+                    denied = denied.saturating_add(1);
+                }
+            }
+            step = step.saturating_add(1);
         }
     }
 
@@ -637,35 +676,34 @@ impl Core {
         }
     }
 
-    /// Sends one waiting message to a member. Answers whether it did.
-    fn pump_member(&mut self, now: Now, group_key: Key, member: Member) -> bool {
+    /// Sends the first that waits to a member.
+    fn pump_member(&mut self, now: Now, group_key: Key, member: Member) -> Pumped {
         loop {
             let Some(group) = self.shared.groups.get_mut(group_key) else {
-                return false;
+                return Pumped::Idle;
             };
             let Some(session) = self.sessions.get_mut(member.session) else {
-                return false;
+                return Pumped::Idle;
             };
             let Some(key) = session.connection else {
-                return false;
+                return Pumped::Idle;
             };
             let Some(connection) = self.connections.get_mut(key) else {
-                return false;
+                return Pumped::Idle;
             };
             let room = connection.has_room(self.config.memory.outbox_bytes);
             let Some(connected) = connection.connected.as_deref_mut() else {
-                return false;
+                return Pumped::Idle;
             };
             if session.in_flight.len() >= connected.receive_maximum {
-                return false;
+                return Pumped::Idle;
             }
             let Some(number) = group.waiting.first().copied() else {
-                group.overflowed = false;
-                return false;
+                return Pumped::Idle;
             };
             if !room {
                 self.wakers.extend(connection.outbox.ask_to_tell_drained());
-                return false;
+                return Pumped::Idle;
             }
             let Some(message) = group
                 .messages
@@ -680,20 +718,30 @@ impl Core {
                 forget(&mut self.journal, group_key, group, number);
                 continue;
             }
+            connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
+            if let Err(explanation) = connected.may_receive(&message.topic) {
+                if let Some(explanation) = explanation {
+                    self.observer.event(Event::Refused {
+                        client: &connected.client,
+                        action: Action::Receive,
+                        resource: &message.topic,
+                        explanation: &explanation,
+                    });
+                }
+                // Another member may be allowed.
+                return Pumped::Denied;
+            }
+            let version = connected.version;
+            let maximum = connected.maximum_packet_size;
             if let Some(meter) = &mut self.meter
                 && let Err(at) = meter.deliver_shared(now.monotonic, key)
             {
                 self.pump_later(key, at);
-                return false;
-            }
-            connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
-            if connected.may_receive(&message.topic).is_err() {
-                // Another member may be allowed; `B-69` keeps it for that one.
-                return false;
+                return Pumped::Idle;
             }
             let qos = message.qos.min(member.qos);
             let shape = Shape {
-                version: connected.version,
+                version,
                 qos,
                 retain: false,
                 dup: false,
@@ -703,7 +751,7 @@ impl Core {
                 .single
                 .encode(&message.publication(), shape, now.unix)
                 .is_none()
-                || self.single.len() > connected.maximum_packet_size
+                || self.single.len() > maximum
             {
                 self.statistics.dropped = self.statistics.dropped.saturating_add(1);
                 forget(&mut self.journal, group_key, group, number);
@@ -724,9 +772,9 @@ impl Core {
             self.count_delivery(qos);
             self.touch(key);
             if self.meter.is_some() && packet_id.is_some() {
-                self.note_sent(now, shape.version, member.session);
+                self.note_sent(now, version, member.session);
             }
-            return true;
+            return Pumped::Sent;
         }
     }
 

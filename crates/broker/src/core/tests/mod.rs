@@ -4,6 +4,7 @@
 
 mod connect;
 mod durable;
+mod group;
 mod limits;
 mod publish;
 mod quota;

@@ -1,0 +1,103 @@
+//! A group whose members differ: in QoS, in what they may receive, in room; and a group that is full.
+
+use super::super::acknowledge::Ack as Answer;
+use super::*;
+
+/// A publish with QoS 1 that expires.
+fn expiring(world: &mut World, from: &Device, payload: &str, seconds: u32, id: u16) {
+    let list = [Property::MessageExpiryInterval(seconds)];
+    let publish = Publish {
+        qos: Q1,
+        packet_id: PacketId::new(id),
+        properties: Properties::List(&list),
+        ..message("a", payload)
+    };
+    world.send(from, &[Packet::Publish(publish)]);
+}
+
+#[test]
+fn b_48_puback_comes_when_a_persistent_member_takes_the_message_with_qos_0() {
+    for version in [V3, V5] {
+        let mut world = World::new();
+        let (keeper, _) = world.persistent(version, "keeper");
+        world.subscribe(&keeper, &[("$share/g/a", Q0)]);
+        world.pass(2);
+        let from = world.client(version, "from");
+        world.say1(&from, "a", "x", 1);
+        assert_eq!(world.got(&keeper), ["PUBLISH a x"]);
+        assert_eq!(codes(&world.got(&from)), ["PUBACK #1 00"]);
+        assert_eq!(world.batches(), 0, "nothing had to be on disk");
+    }
+}
+
+#[test]
+fn an_answer_that_waits_for_a_batch_without_rows_is_released() {
+    let mut world = World::new();
+    let device = world.client(V3, "device");
+    let key = device.key.0;
+    world.call(|core, _| core.acknowledge(key, Answer::Publish(PacketId::FIRST), true));
+    assert_eq!(world.got(&device), ["PUBACK #1 00"]);
+}
+
+#[test]
+fn b_55_b_69_what_no_connected_member_may_receive_does_not_hold_up_the_group() {
+    for version in [V3, V5] {
+        for helped in [false, true] {
+            let mut world = World::new();
+            world.policy.deny(Action::Receive, "s/2");
+            let (keeper, _) = world.persistent(version, "keeper");
+            world.subscribe(&keeper, &[("$share/g/s/+", Q1)]);
+            world.send(&keeper, &[goodbye(ReasonCode::SUCCESS)]);
+            let from = world.client(V3, "from");
+            world.say1(&from, "s/2", "denied", 1);
+            world.say1(&from, "s/1", "allowed", 2);
+            assert_eq!(world.got(&from), ["PUBACK #1 00", "PUBACK #2 00"]);
+            if helped {
+                let helper = world.client(version, "helper");
+                let got = world.subscribe(&helper, &[("$share/g/s/+", Q1)]);
+                assert_eq!(got, ["SUBACK [01]", "PUBLISH #1 s/1 allowed"]);
+                world.ack(&helper, 1);
+            } else {
+                let (keeper, got) = world.persistent(version, "keeper");
+                assert_eq!(got, ["CONNACK 00 present", "PUBLISH #1 s/1 allowed"]);
+                world.ack(&keeper, 1);
+            }
+            assert_eq!(world.core.statistics().dropped, 1);
+            // C-12: whoever may not receive is told of in the log.
+            let log = world.log.take().join("\n");
+            assert!(log.contains("refused Receive s/2"), "{log}");
+            world.pass(2);
+            let of = |(table, _): &(&str, Vec<u8>)| *table == super::super::SHARED;
+            assert!(!world.tables.keys().any(of), "no row is left");
+        }
+    }
+}
+
+#[test]
+fn b_69_a_full_group_is_searched_for_expired_messages_once_a_second() {
+    let mut world = World::with(|config| config.memory.shared_messages = 2);
+    let (keeper, _) = world.persistent(V3, "keeper");
+    world.subscribe(&keeper, &[("$share/g/a", Q1)]);
+    world.lose(&keeper);
+    let from = world.client(V5, "from");
+    let start = world.now.monotonic;
+    expiring(&mut world, &from, "short", 1, 1);
+    world.say1(&from, "a", "long", 2);
+    world.advance_to(start.plus(500));
+    world.say1(&from, "a", "too many", 3);
+    // One has expired by now, but each publish to a full group would go through all of it.
+    world.advance_to(start.plus(1499));
+    world.say1(&from, "a", "too soon", 4);
+    assert_eq!(world.core.statistics().dropped, 2);
+    world.advance_to(start.plus(1500));
+    world.say1(&from, "a", "in time", 5);
+    let (_, got) = world.persistent(V3, "keeper");
+    assert_eq!(
+        got,
+        [
+            "CONNACK 00 present",
+            "PUBLISH #1 a long",
+            "PUBLISH #2 a in time"
+        ]
+    );
+}
