@@ -8,7 +8,9 @@ use thingwire_mqtt::{
     Ack, ConnAck, Connect, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode,
     Subscribe, SubscribeFilter, SubscribeFilters, Version, split,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, DuplexStream, duplex,
+};
 use tokio::time::timeout;
 
 use crate::edge::serve;
@@ -36,8 +38,21 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn open(broker: &Broker, version: Version, pipe: usize) -> Self {
+        Self::open_through(broker, version, pipe, |stream| stream)
+    }
+
+    /// The broker's end of the pipe, wrapped.
+    pub(crate) fn open_through<S>(
+        broker: &Broker,
+        version: Version,
+        pipe: usize,
+        wrap: impl FnOnce(DuplexStream) -> S,
+    ) -> Self
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (near, far) = duplex(pipe);
-        let broker = broker.clone();
+        let (broker, far) = (broker.clone(), wrap(far));
         let task = tokio::spawn(async move { serve(&broker, far, peer("principal")).await });
         Self {
             stream: near,

@@ -17,9 +17,10 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Whether bytes are under way that the stream did not take yet.
+    /// Whether bytes are under way: not all written, or not all flushed. TLS and WebSocket take bytes into memory of their own
+    /// and wait for the peer only when they are flushed.
     pub(super) const fn is_busy(&self) -> bool {
-        self.written < self.pending.len()
+        !self.pending.is_empty()
     }
 
     /// The next bytes. Only when [`poll`](Self::poll) was ready.
@@ -39,7 +40,7 @@ impl Writer {
         if self.pending.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        while self.is_busy() {
+        while self.written < self.pending.len() {
             let mut skip = self.written;
             let next = self
                 .pending
