@@ -108,6 +108,10 @@ pub(crate) struct Meter {
     connections: HashMap<Key, OfConnection>,
     /// When what is in flight is given up: MQTT 3.1.1's, MQTT 5's.
     retries: [VecDeque<(Millis, Key, u64)>; 2],
+    /// When the first of them is looked at; older timers may be there besides.
+    retry_at: Option<Millis>,
+    /// How many there may be before those that were acknowledged are thrown away.
+    sweep_retries_at: usize,
 }
 
 struct Buckets<K> {
@@ -157,6 +161,8 @@ impl Meter {
             groups: Buckets::new(),
             connections: HashMap::new(),
             retries: [VecDeque::new(), VecDeque::new()],
+            retry_at: None,
+            sweep_retries_at: SWEEP_FROM,
         }
     }
 
@@ -271,10 +277,10 @@ impl Meter {
         })
     }
 
-    pub(crate) fn pumped(&mut self, key: Key) {
-        if let Some(connection) = self.connections.get_mut(&key) {
-            connection.pumps_at = None;
-        }
+    /// A timer came due. Answers whether its queue is to be looked at: not when a sooner timer has seen to it.
+    pub(crate) fn pumped(&mut self, key: Key, now: Millis) -> bool {
+        let connection = self.connections.get_mut(&key);
+        connection.is_some_and(|one| one.pumps_at.take_if(|at| *at <= now).is_some())
     }
 
     /// `B-46`: bytes went through a connection; answers until when it has to rest.
@@ -336,7 +342,7 @@ impl Meter {
         })
     }
 
-    /// `B-49`: a QoS 1 message was sent; answers when to look whether it was acknowledged, if nobody looks already.
+    /// `B-49`: a QoS 1 message was sent; answers when to look whether it was acknowledged, if nobody looks before.
     pub(crate) fn sent(
         &mut self,
         now: Millis,
@@ -354,26 +360,52 @@ impl Meter {
             Version::V5 => five,
         };
         let at = now.plus_seconds(seconds.into());
-        let first = list.is_empty();
         list.push_back((at, session, sequence));
-        first.then_some(at)
+        self.arm_retry(at).then_some(at)
+    }
+
+    /// Whether a timer has to be set for what is in flight: only when it is sooner than the one there is.
+    fn arm_retry(&mut self, at: Millis) -> bool {
+        let sooner = self.retry_at.is_none_or(|set| at < set);
+        if sooner {
+            self.retry_at = Some(at);
+        }
+        sooner
+    }
+
+    /// Throws away what is not in flight any more, once there may be much of it.
+    fn sweep_retries(&mut self, in_flight: impl Fn(Key, u64) -> bool) {
+        if self.watched() < self.sweep_retries_at {
+            return;
+        }
+        for list in &mut self.retries {
+            list.retain(|(_, session, sequence)| in_flight(*session, *sequence));
+            if list.len() < list.capacity() / 4 {
+                list.shrink_to_fit();
+            }
+        }
+        self.sweep_retries_at = self.watched().saturating_mul(2).max(SWEEP_FROM);
+    }
+
+    /// Messages in flight that are watched.
+    pub(crate) fn watched(&self) -> usize {
+        self.retries.iter().map(VecDeque::len).sum()
     }
 
     /// What is due to be given up, and when to look again.
-    fn given_up(&mut self, now: Millis) -> (Vec<(Key, u64)>, Vec<Millis>) {
+    fn given_up(&mut self, now: Millis) -> (Vec<(Key, u64)>, Option<Millis>) {
         let mut due = Vec::new();
-        let mut again = Vec::new();
+        if self.retry_at.take_if(|at| *at <= now).is_none() {
+            return (due, None);
+        }
         for list in &mut self.retries {
-            while let Some((at, session, sequence)) = list.front().copied() {
-                if at > now {
-                    again.push(at);
-                    break;
-                }
-                list.pop_front();
+            while let Some((_, session, sequence)) = list.pop_front_if(|(at, ..)| *at <= now) {
                 due.push((session, sequence));
             }
         }
-        (due, again)
+        let fronts = self.retries.iter().filter_map(VecDeque::front);
+        let next = fronts.map(|(at, ..)| *at).min();
+        (due, next.filter(|at| self.arm_retry(*at)))
     }
 }
 
@@ -430,8 +462,9 @@ impl Core {
     }
 
     pub(super) fn handle_pump_timer(&mut self, now: Now, key: Key) {
-        if let Some(meter) = &mut self.meter {
-            meter.pumped(key);
+        let Some(meter) = &mut self.meter else { return };
+        if !meter.pumped(key, now.monotonic) {
+            return;
         }
         let session = self
             .connections
@@ -446,6 +479,12 @@ impl Core {
     /// `B-49`: a QoS 1 message left.
     pub(super) fn note_sent(&mut self, now: Now, version: Version, session: Key) {
         let Some(meter) = &mut self.meter else { return };
+        let sessions = &self.sessions;
+        meter.sweep_retries(|key, sequence| {
+            sessions
+                .get(key)
+                .is_some_and(|session| session.is_in_flight(sequence))
+        });
         let sequence = self
             .sessions
             .get(session)
@@ -462,7 +501,7 @@ impl Core {
     pub(super) fn handle_retry_timer(&mut self, now: Now) {
         let Some(meter) = &mut self.meter else { return };
         let (due, again) = meter.given_up(now.monotonic);
-        for at in again {
+        if let Some(at) = again {
             self.timers.set(at, Timer::Retry);
         }
         for (key, sequence) in due {

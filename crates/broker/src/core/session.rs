@@ -246,6 +246,13 @@ impl Session {
         sent
     }
 
+    /// Whether a message is in flight.
+    pub(crate) fn is_in_flight(&self, sequence: u64) -> bool {
+        self.in_flight
+            .binary_search_by_key(&sequence, |sent| sent.sequence)
+            .is_ok()
+    }
+
     /// Takes back a message that was in flight for too long (`B-49`).
     pub(crate) fn give_up(&mut self, sequence: u64) -> Option<InFlight> {
         let at = self

@@ -507,6 +507,10 @@ impl Core {
             return Taken::Never;
         }
         let qos = publication.qos.min(member.qos);
+        if qos != QoS::AtMostOnce && !session.queue.is_empty() {
+            // In flight stays in the order of sequence numbers; what waits in the session has older ones.
+            return Taken::Busy;
+        }
         if !room || (qos != QoS::AtMostOnce && session.in_flight.len() >= connected.receive_maximum)
         {
             self.wakers.extend(connection.outbox.ask_to_tell_drained());
@@ -695,7 +699,8 @@ impl Core {
             let Some(connected) = connection.connected.as_deref_mut() else {
                 return Pumped::Idle;
             };
-            if session.in_flight.len() >= connected.receive_maximum {
+            if !session.queue.is_empty() || session.in_flight.len() >= connected.receive_maximum {
+                // `Core::pump` has the groups looked at when it makes room.
                 return Pumped::Idle;
             }
             let Some(number) = group.waiting.first().copied() else {

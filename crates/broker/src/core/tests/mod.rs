@@ -6,6 +6,7 @@ mod connect;
 mod durable;
 mod group;
 mod limits;
+mod metered;
 mod publish;
 mod quota;
 mod random;

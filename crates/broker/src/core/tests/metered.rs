@@ -1,0 +1,155 @@
+//! What quotas keep: timers and lists stay as few as what they are for, however long it goes on.
+
+use super::*;
+use crate::Quotas;
+
+/// A world with AWS's quotas, and some of them changed.
+fn world(changes: &[&str]) -> World {
+    World::with(|config| {
+        let mut quotas = Quotas {
+            connects_per_client: 1000,
+            ..Quotas::default()
+        };
+        for change in changes {
+            quotas.set_text(change).unwrap();
+        }
+        config.quotas = Some(quotas);
+    })
+}
+
+/// Every session's messages in flight are in the order of their sequence numbers, by which they are found.
+fn assert_sorted(world: &World) {
+    for (_, session) in world.core.sessions.iter() {
+        let sent: Vec<_> = session.in_flight.iter().map(|sent| sent.sequence).collect();
+        assert!(sent.is_sorted(), "{sent:?}");
+    }
+}
+
+#[test]
+fn b_49_one_timer_is_set_for_all_that_is_in_flight() {
+    let mut world = world(&["retry-seconds-v3=30", "retry-seconds-v5=10"]);
+    let three = world.client(V3, "three");
+    let five = world.client(V5, "five");
+    let from = world.client(V3, "from");
+    for device in [&three, &five] {
+        world.subscribe(device, &[("a", Q1)]);
+    }
+    for id in 1..=60 {
+        world.say1(&from, "a", "x", id);
+        for device in [&three, &five, &from] {
+            world.send(device, &[Packet::PingReq]);
+            world.got(device);
+        }
+        world.pass(1);
+        // Three of keep-alive, the store's, and this.
+        assert!(world.core.timers.len() <= 6, "{}", world.core.timers.len());
+    }
+    // Each is given up at its time: the last thirty and the last ten are left.
+    let in_flight = |world: &World| -> Vec<_> {
+        let connections = world.core.connections();
+        connections.iter().map(|one| one.in_flight).collect()
+    };
+    let mut left = in_flight(&world);
+    left.sort_unstable();
+    assert_eq!(left, [0, 9, 29]);
+    world.pass(30);
+    assert_eq!(in_flight(&world), [0, 0, 0]);
+}
+
+#[test]
+fn b_49_what_was_acknowledged_is_not_kept_until_its_time() {
+    let mut world = world(&["publishes-per-connection=100000"]);
+    let device = world.client(V5, "device");
+    world.subscribe(&device, &[("a", Q1)]);
+    let from = world.client(V3, "from");
+    // One that is never acknowledged is before all others.
+    world.say1(&from, "a", "first", 1);
+    for id in 2..=5000 {
+        world.say1(&from, "a", "x", id);
+        world.ack(&device, id);
+        world.got(&device);
+        world.got(&from);
+    }
+    let kept = world.core.meter.as_ref().unwrap().watched();
+    assert!(kept <= 1025, "{kept}");
+    world.pass(960);
+    assert_eq!(world.core.statistics().dropped, 1, "the first is given up");
+}
+
+#[test]
+fn b_28_b_45_one_connection_has_one_timer_for_what_waits() {
+    let mut world = world(&[
+        "stored-deliveries=1",
+        "publishes-per-connection=10",
+        "retry-seconds-v3=100000",
+    ]);
+    let filters = [("stored", Q1), ("$share/g/live", Q0)];
+    let (device, _) = world.persistent(V3, "device");
+    world.subscribe(&device, &filters);
+    world.lose(&device);
+    let from = world.client(V3, "from");
+    for id in 1..=9 {
+        world.say1(&from, "stored", "x", id);
+        world.pass(1);
+    }
+    let device = world.connecting(keeping(V3, "device"));
+    let before = world.core.timers.len();
+    let others: Vec<_> = (0..5)
+        .map(|number| world.client(V3, &format!("other{number}")))
+        .collect();
+    let before = before + others.len();
+    let mut stored = 1;
+    for _ in 0..5 {
+        // More than its ten a second: the next token is sooner than the next stored message.
+        for _ in 0..10 {
+            for other in &others {
+                world.say(other, "live", "x");
+            }
+            world.advance_to(world.now.monotonic.plus(100));
+            world.call(|core, now| core.handle_timeout(now));
+        }
+        let got = world.got(&device);
+        stored += got.iter().filter(|line| line.contains("stored")).count();
+        let now = world.core.timers.len();
+        assert!(now <= before + 3, "{now} timers, {before} before");
+    }
+    assert!(stored > 3, "{stored}");
+}
+
+#[test]
+fn what_is_in_flight_stays_in_order_when_a_group_has_something_while_stored_messages_wait() {
+    for backlog in [false, true] {
+        let mut world = world(&["stored-deliveries=1"]);
+        let (device, _) = world.persistent(V3, "device");
+        world.subscribe(&device, &[("stored", Q1), ("$share/g/a", Q1)]);
+        world.lose(&device);
+        let from = world.client(V3, "from");
+        for id in 1..=3 {
+            world.say1(&from, "stored", &id.to_string(), id);
+        }
+        if backlog {
+            world.say1(&from, "a", "shared", 4);
+        }
+        let (device, mut got) = world.persistent(V3, "device");
+        if !backlog {
+            world.say1(&from, "a", "shared", 4);
+        }
+        got.extend(world.got(&device));
+        assert_sorted(&world);
+        for _ in 0..3 {
+            world.pass(1);
+            got.extend(world.got(&device));
+            assert_sorted(&world);
+        }
+        assert_eq!(
+            got,
+            [
+                "CONNACK 00 present",
+                "PUBLISH #1 stored 1",
+                "PUBLISH #2 stored 2",
+                "PUBLISH #3 stored 3",
+                "PUBLISH #4 a shared"
+            ]
+        );
+    }
+}
