@@ -49,6 +49,8 @@ pub enum Command<'a> {
         /// Name of the network.
         ssid: &'a str,
     },
+    /// Forget the last time that the board remembers: it was a wrong one.
+    TimeForget,
     /// Start again.
     Restart,
     /// The line was longer than [`LINE`] or is not UTF-8.
@@ -63,6 +65,7 @@ pub const HELP: &str =
 wifi forget NAME  remove a stored network
 wifi list         the networks that are tried, in their order
 wifi scan         the networks in reach
+time forget       accept times again that lie before the last one that is remembered
 status            how things stand
 restart           start again
 ";
@@ -210,6 +213,7 @@ fn parse(line: &str) -> Command<'_> {
         "status" => Command::Status,
         "wifi" | "wifi list" => Command::WifiList,
         "wifi scan" => Command::WifiScan,
+        "time forget" => Command::TimeForget,
         "restart" => Command::Restart,
         _ => Command::Unknown(line),
     }

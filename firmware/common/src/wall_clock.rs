@@ -62,6 +62,11 @@ pub fn raise_floor(unix: u64) {
     });
 }
 
+/// Lowers the floor to the time of the build, for a person at the board who knows that it remembers a wrong one.
+pub fn forget_floor() {
+    critical_section::with(|cs| FLOOR.borrow(cs).set(0));
+}
+
 /// Sets the clock to this Unix time in seconds and lets Mbed TLS use it. May be called again.
 ///
 /// # Errors

@@ -5,6 +5,7 @@ use thingwire_chip::WifiNetwork;
 use thingwire_chip::console::{Command, Console, HELP, Typed};
 use thingwire_chip::improv::{ImprovError, Packet, Received, Receiver, Request, State};
 use thingwire_chip::wifi::WifiState;
+use thingwire_firmware::wall_clock;
 
 use crate::board::CHIP;
 use crate::settings::Settings;
@@ -139,6 +140,11 @@ async fn command_of_person(command: Command<'_>, settings: &Settings) {
             } else {
                 say!("`{ssid}` was not set here; `wifi list` shows what was");
             }
+        }
+        Command::TimeForget => {
+            settings.keep_time(0).await;
+            wall_clock::forget_floor();
+            say!("any time since this program was built is accepted again");
         }
         Command::Restart => {
             say!("restarting");

@@ -14,7 +14,7 @@ use thingwire_device::{
 use thingwire_firmware::{ChipPlatform, SocketBuffers, Tls, TlsConnector, TlsVersion, wall_clock};
 
 use crate::serial::Text;
-use crate::{say, status};
+use crate::{link, say, status};
 
 /// How often it is said that there is no time.
 const NO_TIME: Duration = Duration::from_secs(30);
@@ -73,7 +73,7 @@ pub(crate) fn connector(
 pub(crate) async fn keep(connection: Connection) {
     let mut connection = connection;
     loop {
-        connection.stack.wait_config_up().await;
+        link::up(connection.stack).await;
         // Without a date an expired server could not be told from a good one.
         while !wall_clock::wait(NO_TIME).await {
             say!(
@@ -85,7 +85,7 @@ pub(crate) async fn keep(connection: Connection) {
             .run(&mut connection.connector, connection.platform, event);
         // When the network is gone, waiting for its return is better than trying in vain: the first attempt after it is
         // not delayed by those that failed.
-        match select(run, connection.stack.wait_config_down()).await {
+        match select(run, link::down(connection.stack)).await {
             Either::First(Ok(())) => {
                 say!("stopped");
                 return;

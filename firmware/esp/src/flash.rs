@@ -14,6 +14,8 @@ use esp_hal::peripherals::FLASH;
 use static_cell::StaticCell;
 use thingwire_chip::KitImage;
 
+use crate::say;
+
 /// The flash and the partitions that are of interest.
 #[derive(Clone, Copy)]
 pub(crate) struct Flash {
@@ -59,15 +61,18 @@ impl Flash {
             queue: None,
         };
         let mut storage = found.storage.borrow_mut();
-        if let Ok(table) = read_partition_table(&mut storage, &mut table) {
-            for entry in table.iter() {
-                match entry.label_as_str() {
-                    "kit" => found.kit = Some(entry),
-                    "settings" => found.settings = Some(entry),
-                    "queue" => found.queue = Some(entry),
-                    _ => {}
+        match read_partition_table(&mut storage, &mut table) {
+            Ok(table) => {
+                for entry in table.iter() {
+                    match entry.label_as_str() {
+                        "kit" => found.kit = Some(entry),
+                        "settings" => found.settings = Some(entry),
+                        "queue" => found.queue = Some(entry),
+                        _ => {}
+                    }
                 }
             }
+            Err(_) => say!("the partition table cannot be read"),
         }
         drop(storage);
         found

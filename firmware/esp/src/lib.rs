@@ -24,6 +24,7 @@ mod connection;
 mod flash;
 mod kit;
 mod last_words;
+mod link;
 mod parts;
 mod queue;
 mod radio;
@@ -213,7 +214,7 @@ async fn bring_up(spawner: Spawner) -> Chip {
     // From here on it is heard what is said.
     spawner.spawn(serial::write_uart().expect("a task"));
     #[cfg(not(feature = "esp32"))]
-    let (usb_rx, usb_tx) = UsbSerialJtag::new(parts.usb).into_async().split();
+    let (usb_rx, usb_tx) = UsbSerialJtag::new(parts.usb).split();
     #[cfg(not(feature = "esp32"))]
     spawner.spawn(serial::write_usb(usb_tx).expect("a task"));
     let version = env!("CARGO_PKG_VERSION");
@@ -221,6 +222,7 @@ async fn bring_up(spawner: Spawner) -> Chip {
     if !last.panic.as_str().is_empty() {
         say!("the last run ended with a panic: {}", last.panic.as_str());
     }
+    be_heard().await;
 
     let flash = Flash::find(parts.flash);
     let settings = Settings::open(flash).await;
@@ -231,11 +233,10 @@ async fn bring_up(spawner: Spawner) -> Chip {
     #[cfg(not(feature = "esp32"))]
     spawner.spawn(serial::read_usb(usb_rx, Port::new(Line::Usb, settings)).expect("a task"));
 
-    let mut controller =
+    // The radio's library may take long, or never come back.
+    be_heard().await;
+    let controller =
         WifiController::new(parts.wifi, ControllerConfig::default()).expect("the radio");
-    if controller.set_max_tx_power(board::TRANSMIT_POWER).is_err() {
-        say!("the radio keeps its own transmit power");
-    }
     let stack = network(spawner);
     let radio = Radio {
         controller,
@@ -265,6 +266,11 @@ impl Chip {
         spawner.spawn(time::remember(self.settings).expect("a task"));
         kit
     }
+}
+
+/// Lets the tasks of the serial lines run: they say nothing while this one works.
+async fn be_heard() {
+    Timer::after_millis(20).await;
 }
 
 /// Starts the network stack on the radio's station, which asks for an address by DHCP.

@@ -18,6 +18,7 @@ use thingwire_chip::wifi::{JOIN_LIMIT, Step, Supervisor, Trouble, WifiFailure, W
 use thingwire_chip::{Secret, WifiNetwork};
 use thingwire_device::future::{Either, select};
 
+use crate::board::TRANSMIT_POWER;
 use crate::commands::Asker;
 use crate::serial::Text;
 use crate::settings::Settings;
@@ -37,6 +38,10 @@ const LOOK: Duration = Duration::from_secs(2);
 
 /// Errors of the radio's library in a row after which the chip starts again: it will not recover by itself.
 const TOO_MANY: u32 = 20;
+
+/// Networks that were joined in a row without an address after which the chip starts again: frames that the radio lost on the
+/// way out are never counted as sent, and after some of them it sends nothing any more.
+const TOO_SILENT: u32 = 20;
 
 /// The networks were changed.
 pub(crate) static CHANGED: Signal<CriticalSectionRawMutex, ()> = Signal::new();
@@ -66,7 +71,7 @@ enum Woken {
 pub(crate) async fn run(radio: Radio) {
     let mut radio = radio;
     let mut wifi = Supervisor::new(radio.count(), now());
-    let mut radio_errors = 0;
+    let (mut radio_errors, mut no_address) = (0, 0);
     loop {
         // Networks that were set here come first, so nothing changes for a board that is on one of them.
         if KIT.try_take().is_some() && wifi.state() != WifiState::Online {
@@ -113,11 +118,17 @@ pub(crate) async fn run(radio: Radio) {
                 match select(CHANGED.wait(), select(address, lost)).await {
                     Either::First(()) => radio.changed(&mut wifi),
                     Either::Second(Either::First(Ok(()))) => {
+                        no_address = 0;
                         wifi.addressed(now());
                         radio.say_address();
                     }
                     Either::Second(Either::First(Err(_))) => {
                         radio.network_failed(&mut wifi, Trouble::NoAddress, None);
+                        no_address += 1;
+                        assert!(
+                            no_address < TOO_SILENT,
+                            "joined again and again, and no address comes"
+                        );
                     }
                     Either::Second(Either::Second(code)) => {
                         let trouble = Trouble::from_reason(code.unwrap_or_default(), true);
@@ -233,6 +244,8 @@ impl Radio {
         self.controller
             .set_config(&config)
             .map_err(|_| radio_failed)?;
+        // Starting the radio anew resets it.
+        let _ = self.controller.set_max_tx_power(TRANSMIT_POWER);
         let limit = Duration::from_millis(JOIN_LIMIT);
         match with_timeout(limit, self.controller.connect_async()).await {
             Ok(Ok(_)) => Ok(()),

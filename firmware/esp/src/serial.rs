@@ -8,11 +8,11 @@ use core::fmt::{self, Write as _};
 
 use critical_section::Mutex;
 use embassy_sync::waitqueue::AtomicWaker;
-#[cfg(not(feature = "esp32"))]
-use embassy_time::with_timeout;
 use embassy_time::{Duration, Timer};
 #[cfg(not(feature = "esp32"))]
-use esp_hal::Async;
+use esp_hal::Blocking;
+#[cfg(not(feature = "esp32"))]
+use esp_hal::usb::usb_serial_jtag::{UsbSerialJtagRx, UsbSerialJtagTx};
 
 use crate::commands::Port;
 use crate::uart;
@@ -20,7 +20,7 @@ use crate::uart;
 /// The longest line; the rest is cut.
 const LINE: usize = 320;
 
-/// How often UART0 is looked at while something comes or goes: less than its buffers hold.
+/// How often a line is looked at while something comes or goes: less than the buffers of UART0 hold.
 const SOON: Duration = Duration::from_millis(4);
 
 /// How often while nothing comes; the first 128 bytes of a burst are kept.
@@ -199,17 +199,27 @@ pub(crate) async fn write_uart() {
     }
 }
 
-/// Listens to UART0: seldom while nothing comes, often while something does.
+/// Listens to UART0.
 #[embassy_executor::task]
-pub(crate) async fn read_uart(mut port: Port) {
-    let mut quiet = QUIET;
-    loop {
-        let mut bytes = [0; 64];
+pub(crate) async fn read_uart(port: Port) {
+    listen(port, |bytes| {
         let mut count = 0;
         for (place, byte) in bytes.iter_mut().zip(core::iter::from_fn(uart::read)) {
             *place = byte;
             count += 1;
         }
+        count
+    })
+    .await;
+}
+
+/// Listens to a line: seldom while nothing comes, often while something does. `read` takes what is there and answers with
+/// how much it was.
+async fn listen(mut port: Port, mut read: impl FnMut(&mut [u8; 64]) -> usize) {
+    let mut quiet = QUIET;
+    loop {
+        let mut bytes = [0; 64];
+        let count = read(&mut bytes);
         if count > 0 {
             quiet = Duration::from_ticks(0);
             port.typed(bytes.get(..count).unwrap_or_default()).await;
@@ -225,38 +235,28 @@ pub(crate) async fn read_uart(mut port: Port) {
     }
 }
 
-/// Empties the buffer of the USB port, when somebody is there.
+/// Empties the buffer of the USB port, when somebody is there. It looks at the port now and then instead of waiting for its
+/// interrupt: a port that is not there, as in some emulators, is then one that never takes anything.
 #[cfg(not(feature = "esp32"))]
 #[embassy_executor::task]
-pub(crate) async fn write_usb(
-    mut tx: esp_hal::usb::usb_serial_jtag::UsbSerialJtagTx<'static, Async>,
-) {
-    use embedded_io_async::Write as _;
-
+pub(crate) async fn write_usb(mut tx: UsbSerialJtagTx<'static, Blocking>) {
     let mut chunk = [0; 64];
     loop {
         USB.some().await;
         let count = USB.take(&mut chunk);
-        // Waits for ever when nobody reads; the buffer fills, and lines are left out.
-        let _ = tx.write_all(chunk.get(..count).unwrap_or_default()).await;
+        for byte in chunk.iter().take(count) {
+            // Waits for ever when nobody reads; the buffer fills, and lines are left out.
+            while tx.write_byte_nb(*byte).is_err() {
+                Timer::after(SELDOM).await;
+            }
+        }
+        let _ = tx.flush_tx_nb();
     }
 }
 
 /// Listens to the USB port.
 #[cfg(not(feature = "esp32"))]
 #[embassy_executor::task]
-pub(crate) async fn read_usb(
-    mut rx: esp_hal::usb::usb_serial_jtag::UsbSerialJtagRx<'static, Async>,
-    mut port: Port,
-) {
-    use embedded_io_async::Read as _;
-
-    let mut bytes = [0; 64];
-    loop {
-        match with_timeout(QUIET, rx.read(&mut bytes)).await {
-            Ok(Ok(count)) => port.typed(bytes.get(..count).unwrap_or_default()).await,
-            Ok(Err(_)) => Timer::after(QUIET).await,
-            Err(_) => port.quiet(),
-        }
-    }
+pub(crate) async fn read_usb(mut rx: UsbSerialJtagRx<'static, Blocking>, port: Port) {
+    listen(port, move |bytes| rx.drain_rx_fifo(bytes)).await;
 }

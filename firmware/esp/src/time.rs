@@ -9,7 +9,8 @@ use thingwire_firmware::sntp::{self, TimeEvent};
 use thingwire_firmware::wall_clock;
 
 use crate::settings::Settings;
-use crate::{say, status};
+use crate::status::{Board, Status as _};
+use crate::{link, say, status};
 
 /// How often the time is kept in flash.
 const REMEMBER: Duration = Duration::from_secs(24 * 3600);
@@ -24,7 +25,7 @@ const IN_VAIN: Duration = Duration::from_secs(80);
 #[embassy_executor::task]
 pub(crate) async fn keep(stack: Stack<'static>, kit: KitImage<'static>) {
     loop {
-        stack.wait_config_up().await;
+        link::up(stack).await;
         let keep = sntp::keep_time(stack, &kit, random(), event);
         let in_vain = async {
             Timer::after(IN_VAIN).await;
@@ -32,18 +33,24 @@ pub(crate) async fn keep(stack: Stack<'static>, kit: KitImage<'static>) {
                 core::future::pending::<()>().await;
             }
         };
-        match select(keep, select(in_vain, stack.wait_config_down())).await {
+        match select(keep, select(in_vain, link::down(stack))).await {
             Either::First(never) => match never {},
             Either::Second(_) => {}
         }
     }
 }
 
-/// Keeps the time in flash, so that the next start knows what has surely passed.
+/// How often it is looked whether a time can be believed.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Keeps the time in flash, so that the next start knows what has surely passed: once a server has shown a certificate that
+/// is valid at that time. An answer of SNTP alone may be wrong by years, and would lock the board out.
 #[embassy_executor::task]
 pub(crate) async fn remember(settings: &'static Settings) {
     loop {
-        while !wall_clock::wait(REMEMBER).await {}
+        while !Board.is_connected() {
+            Timer::after(LOOK).await;
+        }
         if let Some(unix) = wall_clock::unix() {
             settings.keep_time(unix).await;
         }

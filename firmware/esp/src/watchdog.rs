@@ -17,9 +17,13 @@ const FEED: Duration = Duration::from_secs(3);
 /// After so many feedings the run was a good one.
 const GOOD: u32 = 40;
 
-/// Starts the watchdog.
+/// Starts the watchdog. Where the slow clock does not run or was not measured, as in some emulators, there is none: its time
+/// limit would be divided by zero.
 pub(crate) fn start(timer: RTC_TIMER<'static>) -> Rtc<'static> {
     let mut rtc = Rtc::new(timer);
+    if rtc.time_since_power_up().as_micros() == 0 {
+        return rtc;
+    }
     rtc.rwdt.enable();
     rtc.rwdt.set_timeout(RwdtStage::Stage0, PATIENCE);
     rtc.rwdt.feed();

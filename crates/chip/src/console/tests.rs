@@ -25,6 +25,7 @@ fn words(command: Command<'_>) -> String {
         Command::Nothing => "nothing".to_string(),
         Command::Help => "help".to_string(),
         Command::Status => "status".to_string(),
+        Command::TimeForget => "time".to_string(),
         Command::WifiScan => "scan".to_string(),
         Command::WifiList => "list".to_string(),
         Command::WifiPassword { ssid } => std::format!("password for [{ssid}]"),
@@ -43,9 +44,9 @@ fn commands(bytes: &[u8]) -> Vec<String> {
 #[test]
 fn commands_are_lines_with_any_end() {
     assert_eq!(
-        commands(b"help\r\nstatus\nwifi\rwifi scan\r\n?\n\nrestart\n"),
+        commands(b"help\r\nstatus\nwifi\rwifi scan\r\n?\n\ntime forget\nrestart\n"),
         [
-            "help", "status", "list", "scan", "help", "nothing", "restart"
+            "help", "status", "list", "scan", "help", "nothing", "time", "restart"
         ]
     );
 }
