@@ -41,11 +41,9 @@ pub(crate) enum Ack {
 }
 
 impl Ack {
+    /// Whether it ends an unacknowledged PUBLISH. PUBREC does not: the session counts QoS 2 (`Session::received`).
     const fn is_publish(&self) -> bool {
-        matches!(
-            self,
-            Self::Publish(_) | Self::Received(_) | Self::Refuse(..)
-        )
+        matches!(self, Self::Publish(_) | Self::Refuse(..))
     }
 }
 

@@ -286,9 +286,7 @@ impl Core {
             self.end_session(key);
             return;
         }
-        for (share, released) in session.take_shares_in_flight() {
-            self.give_back_share(share, released);
-        }
+        self.part_with_shares(key);
         let Some(session) = self.sessions.get_mut(key) else {
             return;
         };

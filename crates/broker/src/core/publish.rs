@@ -49,16 +49,25 @@ impl Core {
             return;
         };
         let session = connected.session;
+        // First, because an alias that is set counts also when the message is here already.
+        let alias = match resolve_alias(connected, publish) {
+            Ok(topic) => topic,
+            Err((code, detail)) => {
+                self.violate(now, key, code, detail);
+                return;
+            }
+        };
         let mut unacknowledged = connected.unacknowledged_publishes;
-        if publish.qos == QoS::ExactlyOnce
+        if self.rules.qos_max == QoS::ExactlyOnce
             && let (Some(packet_id), Some(session)) =
                 (publish.packet_id, self.sessions.get(session))
         {
-            if session.received.contains(&packet_id.get()) {
+            if publish.qos == QoS::ExactlyOnce && session.received.contains(&packet_id.get()) {
                 // [MQTT-4.3.3-10]: it is here already.
                 self.acknowledge(key, Ack::Received(packet_id), false);
                 return;
             }
+            // QoS 2 counts until PUBCOMP, however long its PUBREC waits.
             unacknowledged = unacknowledged.saturating_add(session.received.len());
         }
         if publish.qos != QoS::AtMostOnce && unacknowledged >= IN_FLIGHT_MAXIMUM.into() {
@@ -68,17 +77,12 @@ impl Core {
                 return;
             }
             // MQTT 3.1.1 is not told; no more is read until a PUBACK leaves.
-            if publish.qos == QoS::AtLeastOnce {
+            if publish.qos == QoS::AtLeastOnce
+                && connected.unacknowledged_publishes >= IN_FLIGHT_MAXIMUM.into()
+            {
                 connection.outbox.pause();
             }
         }
-        let alias = match resolve_alias(connected, publish) {
-            Ok(topic) => topic,
-            Err((code, detail)) => {
-                self.violate(now, key, code, detail);
-                return;
-            }
-        };
         connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
         let version = connected.version;
         let topic = alias.as_deref().unwrap_or(publish.topic);

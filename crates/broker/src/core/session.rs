@@ -262,19 +262,21 @@ impl Session {
         self.in_flight.remove(at)
     }
 
-    /// Makes the messages of a group that are in flight its own; answers their sequence numbers here and their numbers
-    /// there.
+    /// Makes the messages of a group that are in flight with at least this QoS its own; answers their sequence numbers
+    /// here and their numbers there.
     pub(crate) fn adopt(
         &mut self,
         group: Key,
+        qos: QoS,
         message: impl Fn(u64) -> Option<Arc<Message>>,
     ) -> Vec<(u64, u64)> {
         let mut adopted = Vec::new();
         for sent in &mut self.in_flight {
-            if sent
-                .share
-                .as_ref()
-                .is_some_and(|share| share.group == group)
+            if sent.qos >= qos
+                && sent
+                    .share
+                    .as_ref()
+                    .is_some_and(|share| share.group == group)
                 && let Some(share) = sent.share.take()
             {
                 sent.message = message(share.number);
@@ -284,15 +286,15 @@ impl Session {
         adopted
     }
 
-    /// The messages of groups that are in flight, and whether PUBREC came; they are not any more.
-    pub(crate) fn take_shares_in_flight(&mut self) -> Vec<(Share, bool)> {
+    /// The messages of groups that are in flight, and with which QoS; they are not any more.
+    pub(crate) fn take_shares_in_flight(&mut self) -> Vec<(Share, QoS)> {
         if self.shares.is_empty() {
             return Vec::new();
         }
         let mut taken = Vec::new();
         self.in_flight.retain(|sent| {
             if let Some(share) = &sent.share {
-                taken.push((**share, sent.released));
+                taken.push((**share, sent.qos));
             }
             sent.share.is_none()
         });

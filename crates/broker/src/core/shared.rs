@@ -2,7 +2,8 @@
 //!
 //! A group is the share name with its filter, and lives from its first member to its last. A message goes to one
 //! random connected member. With QoS 1 it belongs to the group until that member acknowledges it: when the
-//! member goes away first, another gets it, and while nobody can take it, it waits in the group. If a member is
+//! member goes away first, another gets it, and while nobody can take it, it waits in the group. QoS 2 stays with the
+//! member that it was sent to, which is its session's from the moment the connection breaks. If a member is
 //! persistent, what waits or is in flight is on disk; a row is named by the group's filter and a number, and
 //! does not move when the message goes from one member to the next.
 
@@ -270,26 +271,9 @@ impl Core {
         let Some(key) = self.shared.find(filter) else {
             return;
         };
-        if let (Some(session), Some(group)) = (
-            self.sessions.get_mut(session_key),
-            self.shared.groups.get_mut(key),
-        ) {
+        self.adopt_shares(session_key, key, QoS::AtLeastOnce);
+        if let Some(session) = self.sessions.get_mut(session_key) {
             session.shares.retain(|other| *other != key);
-            for (sequence, number) in session.adopt(key, |number| {
-                group
-                    .messages
-                    .get(&number)
-                    .map(|held| Arc::clone(&held.message))
-            }) {
-                if session.is_persistent() {
-                    self.journal.push(Change::Queued {
-                        session: session_key,
-                        number: session.number,
-                        sequence,
-                    });
-                }
-                forget(&mut self.journal, key, group, number);
-            }
         }
         let was_persistent = self
             .sessions
@@ -298,10 +282,54 @@ impl Core {
         self.remove_member(key, session_key, was_persistent);
     }
 
-    /// The same for a session that has ended: what was in flight to it goes to the others.
+    /// What is in flight to a session with at least this QoS belongs to it from now on, and not to the group.
+    fn adopt_shares(&mut self, session_key: Key, key: Key, qos: QoS) {
+        let (Some(session), Some(group)) = (
+            self.sessions.get_mut(session_key),
+            self.shared.groups.get_mut(key),
+        ) else {
+            return;
+        };
+        let adopted = session.adopt(key, qos, |number| {
+            group
+                .messages
+                .get(&number)
+                .map(|held| Arc::clone(&held.message))
+        });
+        for (sequence, number) in adopted {
+            if session.is_persistent() {
+                self.journal.push(Change::Queued {
+                    session: session_key,
+                    number: session.number,
+                    sequence,
+                });
+            }
+            forget(&mut self.journal, key, group, number);
+        }
+    }
+
+    /// The connection of a persistent session breaks. QoS 2 stays its own until it is back `[MQTT-4.8.2-4]`; the
+    /// rest that was in flight goes to the others.
+    pub(super) fn part_with_shares(&mut self, session_key: Key) {
+        if self.rules.qos_max == QoS::ExactlyOnce
+            && let Some(session) = self.sessions.get(session_key)
+        {
+            for key in session.shares.clone() {
+                self.adopt_shares(session_key, key, QoS::ExactlyOnce);
+            }
+        }
+        let Some(session) = self.sessions.get_mut(session_key) else {
+            return;
+        };
+        for (share, qos) in session.take_shares_in_flight() {
+            self.give_back_share(share, qos);
+        }
+    }
+
+    /// A session has ended: what was in flight to it goes to the others.
     pub(super) fn leave_groups(&mut self, session_key: Key, session: &mut super::session::Session) {
-        for (share, released) in session.take_shares_in_flight() {
-            self.give_back_share(share, released);
+        for (share, qos) in session.take_shares_in_flight() {
+            self.give_back_share(share, qos);
         }
         for key in std::mem::take(&mut session.shares) {
             self.remove_member(key, session_key, session.is_persistent());
@@ -381,10 +409,10 @@ impl Core {
         }
     }
 
-    /// A message that was in flight to a member that is gone waits for another.
-    /// With QoS 2 it is that member's once it has said PUBREC `[MQTT-4.8.2-4]`.
-    pub(super) fn give_back_share(&mut self, share: Share, released: bool) {
-        if released {
+    /// A message that was in flight to a member that is gone waits for another. With QoS 2 it ends with that member's
+    /// session `[MQTT-4.8.2-5]`.
+    fn give_back_share(&mut self, share: Share, qos: QoS) {
+        if qos == QoS::ExactlyOnce {
             self.share_acknowledged(share);
             return;
         }

@@ -8,6 +8,7 @@ mod group;
 mod limits;
 mod metered;
 mod publish;
+mod qos2;
 mod quota;
 mod random;
 mod retained;

@@ -324,21 +324,3 @@ fn b_24_sessions_last_as_long_as_asked_and_those_of_3_1_1_for_ever() {
     world.pass(1_000_000_000);
     assert_eq!(world.core.statistics().sessions, 1);
 }
-
-#[test]
-fn a_shared_qos_2_message_is_its_members_once_that_has_said_pubrec() {
-    let mut world = standard();
-    let first = world.client(V5, "first");
-    world.subscribe(&first, &[("$share/g/a", Q2)]);
-    let from = world.client(V5, "from");
-    world.send(
-        &from,
-        &[exactly_once("a", "x", 1), exactly_once("a", "y", 2)],
-    );
-    let second = world.client(V5, "second");
-    world.subscribe(&second, &[("$share/g/a", Q2)]);
-    world.send(&first, &[Packet::PubRec(ack(1))]);
-    world.lose(&first);
-    // [MQTT-4.8.2-4]
-    assert_eq!(world.got(&second), ["PUBLISH #1 a y"]);
-}
