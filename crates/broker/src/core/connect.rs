@@ -228,6 +228,7 @@ impl Core {
                     session: key,
                     number,
                     sequence,
+                    new: false,
                 });
             }
         }
@@ -313,13 +314,14 @@ impl Core {
         ]);
     }
 
-    /// The Will of a connection that ended badly goes out when the call ends (`B-59`); its delay is ignored (`B-60`).
-    pub(super) fn release_will(&mut self, now: Now, mut will: Box<Will>) {
+    /// Publishes a Will. It goes out when the call ends (`B-59`), and its expiry counts from then.
+    pub(super) fn publish_will(&mut self, now: Now, mut will: Box<Will>) {
         will.message.expires = expiry(
             Properties::Wire(&will.message.properties),
             now.unix,
             self.rules.message_expiry_max,
         );
-        self.wills.push_back(will);
+        let topic = self.topics.intern(&will.message.topic);
+        self.dispatch(now, &will.message.publication(), topic, will.retain);
     }
 }

@@ -45,7 +45,7 @@ impl Will {
                 payload: Bytes::copy_from_slice(will.payload),
                 qos: will.qos,
                 properties: wire_bytes(will.properties).into(),
-                // Counts from its publication; see `Core::release_will`.
+                // Counts from its publication; see `Core::publish_will`.
                 expires: None,
             },
             retain: will.retain,

@@ -159,6 +159,7 @@ impl Core {
                     session: found.session,
                     number,
                     sequence,
+                    new: true,
                 });
             }
             session.send(Sending {
@@ -224,6 +225,7 @@ impl Core {
                     session: key,
                     number,
                     sequence: expired,
+                    new: false,
                 });
             }
             outcome = session.enqueue(queued, &self.config.memory);
@@ -245,6 +247,7 @@ impl Core {
                 session: key,
                 number,
                 sequence,
+                new: true,
             });
             return true;
         }
@@ -503,6 +506,7 @@ fn forget(journal: &mut super::durable::Journal, session: &Session, key: Key, se
             session: key,
             number: session.number,
             sequence,
+            new: false,
         });
     }
 }

@@ -191,7 +191,7 @@ impl Core {
                 waiting.will = Some((will, due));
                 self.timers.set(due, Timer::WillDelay(session));
             }
-            _ => self.release_will(now, will),
+            _ => self.wills.push_back(will),
         }
     }
 
@@ -204,7 +204,7 @@ impl Core {
                 .is_some_and(|(_, due)| *due <= now.monotonic)
             && let Some((will, _)) = session.will.take()
         {
-            self.release_will(now, will);
+            self.wills.push_back(will);
         }
     }
 
@@ -328,6 +328,7 @@ impl Core {
                     session: key,
                     number,
                     sequence,
+                    new: false,
                 });
             }
         }

@@ -40,11 +40,13 @@ pub(crate) enum Change {
         session: Key,
         number: u64,
         sequence: u64,
+        /// Its publisher waits for this row; otherwise it has its answer, or the row goes.
+        new: bool,
     },
     Retained {
         topic: Arc<str>,
     },
-    /// A message of a group; see [`super::shared`].
+    /// A message of a group; see [`super::shared`]. Its row is that of whatever group has the filter.
     Shared {
         group: Key,
         filter: Arc<str>,
@@ -261,7 +263,10 @@ impl Core {
         for change in &changes {
             match change {
                 Change::Queued {
-                    session, sequence, ..
+                    session,
+                    sequence,
+                    new: true,
+                    ..
                 } => {
                     if let Some(session) = self.sessions.get_mut(*session) {
                         session.discard(*sequence);
@@ -315,6 +320,7 @@ impl Core {
                 session,
                 number,
                 sequence,
+                ..
             } => {
                 let key = record::queued_key(*number, *sequence);
                 let value = self
@@ -330,14 +336,12 @@ impl Core {
                     value,
                 }
             }
-            Change::Shared {
-                group,
-                filter,
-                number,
-            } => {
+            Change::Shared { filter, number, .. } => {
+                // By its filter, as the row: the group may have ended and begun again.
                 let held = self
                     .shared
-                    .get(*group)
+                    .find(filter)
+                    .and_then(|key| self.shared.get(key))
                     .and_then(|group| group.message(*number));
                 Row {
                     table: record::SHARED,

@@ -521,6 +521,7 @@ impl Core {
                     session: key,
                     number: session.number,
                     sequence,
+                    new: false,
                 });
             }
             if let Some(share) = sent.share {

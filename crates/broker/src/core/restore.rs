@@ -136,6 +136,7 @@ impl Core {
                     session: Key::NOWHERE,
                     number,
                     sequence,
+                    new: false,
                 });
                 continue;
             };

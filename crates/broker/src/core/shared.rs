@@ -3,7 +3,7 @@
 //! A group is the share name with its filter, and lives from its first member to its last. A message goes to one
 //! random connected member. With QoS 1 it belongs to the group until that member acknowledges it: when the
 //! member goes away first, another gets it, and while nobody can take it, it waits in the group. QoS 2 stays with the
-//! member that it was sent to, which is its session's from the moment the connection breaks. If a member is
+//! member that it was sent to, and is its session's when the connection breaks. If a member is
 //! persistent, what waits or is in flight is on disk; a row is named by the group's filter and a number, and
 //! does not move when the message goes from one member to the next.
 
@@ -64,6 +64,8 @@ pub(crate) struct Group {
     next: u64,
     /// A drop was logged since it last had room.
     overflowed: bool,
+    /// It is in `Shared::ready`.
+    ready: bool,
     /// When it was last full and searched for expired messages (monotonic clock).
     purged: Option<Millis>,
 }
@@ -116,7 +118,7 @@ pub(crate) struct Shared {
     /// Filters without `$share/<name>/`; its keys are those of groups.
     routes: Routes,
     /// Groups that may have something for a member; looked at when the call ends.
-    ready: Vec<Key>,
+    pub(super) ready: Vec<Key>,
     /// State of the generator that picks members; 0 until it is seeded.
     random: u64,
     scratch: Vec<Subscriber>,
@@ -171,6 +173,15 @@ impl Shared {
         self.routes.collect(topic, &mut self.scratch);
         found.clear();
         found.extend(self.scratch.iter().map(|found| found.session));
+    }
+
+    /// Has a group looked at when the call ends.
+    fn set_ready(&mut self, key: Key) {
+        if let Some(group) = self.groups.get_mut(key)
+            && !std::mem::replace(&mut group.ready, true)
+        {
+            self.ready.push(key);
+        }
     }
 
     /// A number below `end` (xorshift64*); 0 when `end` is.
@@ -228,15 +239,15 @@ impl Core {
             session: session_key,
             qos,
         };
+        if session.is_persistent() {
+            group.persistent = group.persistent.saturating_add(1);
+        }
         if session.connection.is_some() {
             group.members.insert(group.active, member);
             group.active = group.active.saturating_add(1);
-            self.shared.ready.push(key);
+            self.shared.set_ready(key);
         } else {
             group.members.push(member);
-        }
-        if session.is_persistent() {
-            group.persistent = group.persistent.saturating_add(1);
         }
     }
 
@@ -255,6 +266,7 @@ impl Core {
             waiting_bytes: 0,
             next: 0,
             overflowed: false,
+            ready: false,
             purged: None,
         });
         self.shared.by_filter.insert(Arc::clone(filter), key);
@@ -302,6 +314,7 @@ impl Core {
                     session: session_key,
                     number: session.number,
                     sequence,
+                    new: false,
                 });
             }
             forget(&mut self.journal, key, group, number);
@@ -385,7 +398,7 @@ impl Core {
             if connected && at >= group.active {
                 group.members.swap(at, group.active);
                 group.active = group.active.saturating_add(1);
-                self.shared.ready.push(*key);
+                self.shared.set_ready(*key);
             } else if !connected && at < group.active {
                 group.active = group.active.saturating_sub(1);
                 group.members.swap(at, group.active);
@@ -418,7 +431,7 @@ impl Core {
         }
         if let Some(group) = self.shared.groups.get_mut(share.group) {
             group.wait(share.number);
-            self.shared.ready.push(share.group);
+            self.shared.set_ready(share.group);
         }
     }
 
@@ -630,9 +643,6 @@ impl Core {
         group.hold(number, message, durable);
         group.wait(number);
         self.statistics.queued = self.statistics.queued.saturating_add(1);
-        if group.active > 0 {
-            self.shared.ready.push(key);
-        }
         if durable {
             self.journal.push(Change::Shared {
                 group: key,
@@ -640,19 +650,24 @@ impl Core {
                 number,
             });
         }
+        if group.active > 0 {
+            self.shared.set_ready(key);
+        }
         durable
     }
 
     /// Gives what waits in groups to members that have room. Called when a call ends.
     pub(super) fn pump_ready_groups(&mut self, now: Now) {
         while let Some(key) = self.shared.ready.pop() {
-            let Some(group) = self.shared.groups.get(key) else {
+            let Some(group) = self.shared.groups.get_mut(key) else {
                 continue;
             };
+            group.ready = false;
             if group.waiting.is_empty() || group.active == 0 {
                 continue;
             }
-            self.pump_group(now, key, group.active);
+            let active = group.active;
+            self.pump_group(now, key, active);
         }
     }
 
@@ -704,7 +719,9 @@ impl Core {
     /// Has the groups of a session looked at when the call ends: it has room.
     pub(super) fn ready_groups(&mut self, session: Key) {
         if let Some(session) = self.sessions.get(session) {
-            self.shared.ready.extend_from_slice(&session.shares);
+            for key in &session.shares {
+                self.shared.set_ready(*key);
+            }
         }
     }
 

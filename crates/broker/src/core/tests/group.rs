@@ -101,3 +101,24 @@ fn b_69_a_full_group_is_searched_for_expired_messages_once_a_second() {
         ]
     );
 }
+
+#[test]
+fn a_group_is_looked_at_once_however_many_pubacks_one_read_brings() {
+    let mut world = World::new();
+    let device = world.client(V3, "device");
+    world.subscribe(&device, &[("$share/g/a", Q1)]);
+    let from = world.client(V3, "from");
+    for id in 1..=100 {
+        world.say1(&from, "a", "x", id);
+    }
+    assert_eq!(world.got(&device).len(), 100);
+    let acks: Vec<_> = (1..=100).map(puback).collect();
+    let now = world.now;
+    world.core.receive(now, device.key, &acks);
+    assert_eq!(world.core.shared.ready.len(), 1);
+    // And again in the next call.
+    world.say1(&from, "a", "y", 101);
+    assert_eq!(world.got(&device), ["PUBLISH #101 a y"]);
+    world.core.receive(now, device.key, &[puback(101)]);
+    assert_eq!(world.core.shared.ready.len(), 1);
+}

@@ -11,6 +11,7 @@ mod publish;
 mod qos2;
 mod quota;
 mod random;
+mod repair;
 mod retained;
 mod routing;
 mod session;

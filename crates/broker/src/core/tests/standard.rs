@@ -324,3 +324,33 @@ fn b_24_sessions_last_as_long_as_asked_and_those_of_3_1_1_for_ever() {
     world.pass(1_000_000_000);
     assert_eq!(world.core.statistics().sessions, 1);
 }
+
+#[test]
+fn b_60_the_expiry_of_a_will_counts_from_its_publication_also_at_the_end_of_the_session() {
+    for (waits, arrives) in [(4, true), (6, false)] {
+        let mut world = standard();
+        let (watcher, _) = world.persistent(V3, "watcher");
+        world.subscribe(&watcher, &[("will", Q1)]);
+        world.lose(&watcher);
+        let properties = [
+            Property::WillDelayInterval(100),
+            Property::MessageExpiryInterval(5),
+        ];
+        let expiry = [Property::SessionExpiryInterval(10)];
+        let device = world.connecting(Connect {
+            will: Some(Will {
+                topic: "will",
+                payload: b"gone",
+                qos: Q1,
+                retain: false,
+                properties: Properties::List(&properties),
+            }),
+            properties: Properties::List(&expiry),
+            ..clean(V5, "device")
+        });
+        world.lose(&device);
+        world.pass(10 + waits);
+        let (_, got) = world.persistent(V3, "watcher");
+        assert_eq!(got.len(), if arrives { 2 } else { 1 }, "{got:?}");
+    }
+}
