@@ -315,7 +315,7 @@ impl Core {
     }
 
     /// Publishes a Will. It goes out when the call ends (`B-59`), and its expiry counts from then.
-    pub(super) fn publish_will(&mut self, now: Now, mut will: Box<Will>) {
+    pub(super) fn publish_will(&mut self, now: Now, mut will: Will) {
         will.message.expires = expiry(
             Properties::Wire(&will.message.properties),
             now.unix,

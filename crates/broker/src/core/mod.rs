@@ -360,7 +360,7 @@ impl Core {
     /// makes the batch.
     pub fn finish(&mut self, now: Now) -> Effects {
         while let Some(will) = self.wills.pop_front() {
-            self.publish_will(now, will);
+            self.publish_will(now, *will);
         }
         self.pump_ready_groups(now);
         while let Some(key) = self.touched.pop() {
