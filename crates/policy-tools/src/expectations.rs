@@ -15,6 +15,8 @@ use core::net::IpAddr;
 
 use thingwire_policy::{Action, CERTIFICATE_ATTRIBUTES, Context, Outcome, Thing};
 
+use crate::one_line::one_line;
+
 pub use run::{Case, Report};
 
 /// A file of expectations.
@@ -112,7 +114,9 @@ impl fmt::Display for SuiteError {
         write!(
             f,
             "line {}, column {}: {}",
-            self.line, self.column, self.message
+            self.line,
+            self.column,
+            one_line(&self.message)
         )
     }
 }

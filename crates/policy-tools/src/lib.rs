@@ -38,6 +38,7 @@ pub mod generate;
 pub mod glob;
 pub mod junit;
 pub mod lint;
+mod one_line;
 pub mod picture;
 mod place;
 mod policy;

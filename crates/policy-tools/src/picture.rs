@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::String;
 
 use crate::explain::{Cure, Difference, Explained, StatementView, Verdict};
+use crate::one_line::one_line;
 
 /// What stands before and behind coloured text. [`Palette::PLAIN`] has nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -232,17 +233,4 @@ fn cure(text: &mut String, cure: &Cure, palette: &Palette) {
             );
         }
     }
-}
-
-/// Text of others, with what would break the line or colour the terminal made visible.
-fn one_line(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_control() || matches!(character, '\u{2028}' | '\u{2029}') {
-            shown.extend(character.escape_default());
-        } else {
-            shown.push(character);
-        }
-    }
-    shown
 }

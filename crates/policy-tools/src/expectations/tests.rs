@@ -364,6 +364,16 @@ fn cut_and_changed_files_are_refused_or_read_but_never_fail() {
     );
 }
 
+/// Found by fuzzing: a name in JSON may hold the end of a line.
+#[test]
+fn an_error_is_one_line_whatever_it_quotes() {
+    let error = Suite::parse("{ \"a\\nb\": 23 }").unwrap_err();
+    assert!(
+        error.to_string().contains("`a\\nb` has no meaning"),
+        "{error}"
+    );
+}
+
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config {
         cases: 300,
