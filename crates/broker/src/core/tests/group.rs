@@ -23,6 +23,7 @@ fn b_48_puback_comes_when_a_persistent_member_takes_the_message_with_qos_0() {
         world.subscribe(&keeper, &[("$share/g/a", Q0)]);
         world.pass(2);
         let from = world.client(version, "from");
+        world.disk = Disk::Waiting;
         world.say1(&from, "a", "x", 1);
         assert_eq!(world.got(&keeper), ["PUBLISH a x"]);
         assert_eq!(codes(&world.got(&from)), ["PUBACK #1 00"]);
