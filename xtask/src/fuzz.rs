@@ -30,12 +30,14 @@ const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer
 #[derive(Debug, PartialEq, Eq)]
 struct Asked {
     seconds: u32,
+    /// Where the chance of a run comes from; the same seed and corpus go the same way.
+    seed: Option<u32>,
     /// An input to run once, with the one target that is named.
     replay: Option<PathBuf>,
     targets: Vec<String>,
 }
 
-/// `[--seconds N] [TARGET…]`, or `--replay FILE TARGET`.
+/// `[--seconds N] [--seed N] [TARGET…]`, or `--replay FILE TARGET`.
 pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     let known = targets()?;
     let asked = read(arguments, &known)?;
@@ -56,7 +58,7 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
         for _ in 0..cores {
             threads.spawn(|| {
                 while let Some(target) = next() {
-                    if let Err(failed) = one(&bin, &target, asked.seconds) {
+                    if let Err(failed) = one(&bin, &target, asked.seconds, asked.seed) {
                         eprintln!("xtask: {failed}");
                         if let Ok(mut failures) = failures.lock() {
                             failures.push(target);
@@ -94,6 +96,7 @@ fn targets() -> Result<Vec<String>, Failed> {
 fn read(arguments: &[String], known: &[String]) -> Result<Asked, Failed> {
     let mut asked = Asked {
         seconds: SECONDS,
+        seed: None,
         replay: None,
         targets: Vec::new(),
     };
@@ -105,6 +108,11 @@ fn read(arguments: &[String], known: &[String]) -> Result<Asked, Failed> {
                 asked.seconds = value
                     .filter(|seconds| *seconds > 0)
                     .ok_or_else(|| Failed::new("`--seconds` wants a whole number from 1"))?;
+            }
+            "--seed" => {
+                let value = rest.next().and_then(|value| value.parse().ok());
+                asked.seed =
+                    Some(value.ok_or_else(|| Failed::new("`--seed` wants a whole number"))?);
             }
             "--replay" => {
                 let file = rest
@@ -167,7 +175,7 @@ fn build() -> Result<PathBuf, Failed> {
 }
 
 /// Runs one target to the end of its time and says in one line how far it came.
-fn one(bin: &Path, name: &str, seconds: u32) -> Result<(), Failed> {
+fn one(bin: &Path, name: &str, seconds: u32, seed: Option<u32>) -> Result<(), Failed> {
     let learnt = target().join("fuzz/corpus").join(name);
     let found = target().join("fuzz/found");
     let log = target().join("fuzz").join(format!("{name}.log"));
@@ -178,6 +186,9 @@ fn one(bin: &Path, name: &str, seconds: u32) -> Result<(), Failed> {
     let (out, err) = written
         .map_err(|error| Failed::new(format!("`{}` cannot be written: {error}", log.display())))?;
     let mut command = command(bin, name, seconds, &learnt, &found);
+    if let Some(seed) = seed {
+        command.arg(format!("-seed={seed}"));
+    }
     eprintln!("+ {}", shown(&command));
     let status = command
         .stdin(Stdio::null())

@@ -31,7 +31,7 @@ cargo xtask no-std        only the builds for the chips: riscv32imc and Xtensa
 cargo xtask firmware      the programs for the emulated chip (--emulated: only these) and for the ESP32-C3 and C6 (--boards: only
                           these), images in target/firmware; --size: compares with firmware/sizes.txt (--write: writes it)
 cargo xtask deny          only cargo-deny: bans, licences, sources
-cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, names of targets, --replay FILE TARGET
+cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, --seed N, names of targets, --replay FILE TARGET
 cargo xtask bench [ARGS]  the benchmark beside mosquitto; writes the tables of docs/benchmarks.md
 cargo xtask size          bytes of flash beside other MQTT libraries; writes a table of docs/benchmarks.md
 cargo xtask instructions  instructions a message beside other MQTT engines; another table of docs/benchmarks.md
