@@ -44,9 +44,9 @@ to esp32/pub. `thing create` replaces REGION and ACCOUNT_ID by the cloud's own."
     List(show::List),
     /// Show a policy's document
     Show(show::Show),
-    /// Attach a policy to a certificate
+    /// Attach a policy to a certificate or a thing group
     Attach(attach::Attach),
-    /// Detach a policy from a certificate
+    /// Detach a policy from a certificate or a thing group
     Detach(attach::Detach),
     /// Run expectations of policies like unit tests
     Test(test::Test),

@@ -27,11 +27,14 @@ struct To {
 
 /// Arguments of `thingwire policy attach`.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "thingwire policy attach [OPTIONS] <NAME> <--thing|--certificate|--thing-group|--target>",
+    after_help = "\
 Examples:
   thingwire policy attach lamps --thing esp32-kitchen
   thingwire policy attach lamps --thing-group hall
-  thingwire policy attach lamps --certificate 8c1f…")]
+  thingwire policy attach lamps --certificate 8c1f…"
+)]
 pub(super) struct Attach {
     /// The policy's name
     #[arg(value_parser = names::policy)]
@@ -42,10 +45,13 @@ pub(super) struct Attach {
 
 /// Arguments of `thingwire policy detach`.
 #[derive(Args, Debug)]
-#[command(after_help = "\
+#[command(
+    override_usage = "thingwire policy detach [OPTIONS] <NAME> <--thing|--certificate|--thing-group|--target>",
+    after_help = "\
 Examples:
   thingwire policy detach lamps --thing esp32-kitchen
-  thingwire policy detach lamps --certificate 8c1f…")]
+  thingwire policy detach lamps --certificate 8c1f…"
+)]
 pub(super) struct Detach {
     /// The policy's name
     #[arg(value_parser = names::policy)]
