@@ -12,6 +12,7 @@ use aws_sigv4::http_request::{
 };
 use aws_sigv4::sign::v4::SigningParams;
 use thingwire_cloud::websocket::{self, Frames, SUBPROTOCOL};
+use thingwire_contract::limit::PACKET_BYTES;
 use thingwire_device::{Connector, Failure, FailureKind};
 use thingwire_host::{Transport, TransportError, open_tls};
 use tokio_tungstenite::client_async_with_config;
@@ -102,7 +103,8 @@ impl Connector for Signer {
     async fn connect(&mut self) -> Result<Transport, Failure> {
         let request = self.request().await?;
         let stream = open_tls(&self.endpoint, self.port, &self.roots_pem).await?;
-        let settings = websocket::settings();
+        let packet_len = usize::try_from(PACKET_BYTES).unwrap_or(usize::MAX);
+        let settings = websocket::settings(packet_len);
         match client_async_with_config(request, stream, Some(settings)).await {
             Ok((socket, _)) => Ok(Transport::over(Frames::over(socket))),
             Err(error) => Err(refused(&error)),

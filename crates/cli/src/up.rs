@@ -163,11 +163,14 @@ impl Up {
             .await
             .map_err(|error| start_failed(&error))?;
         drop(waiting);
-        print(context, &running, &data_dir, usual)?;
-        stop.await;
-        output::talk("closing");
+        let printed = print(context, &running, &data_dir, usual);
+        if printed.is_ok() {
+            stop.await;
+            output::talk("closing");
+        }
+        // Also when nobody could be told: a ready file must not outlive its cloud.
         running.shutdown().await;
-        Ok(())
+        printed
     }
 
     fn quotas(&self) -> Option<Quotas> {

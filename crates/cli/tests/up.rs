@@ -3,6 +3,7 @@
 mod common;
 
 use std::net::TcpListener;
+use std::process::Stdio;
 
 use common::{Cloud, Finished, read, thingwire};
 
@@ -41,6 +42,28 @@ fn it_stops_cleanly_and_comes_back_as_the_same_cloud() {
         cloud.run(&["thing", "list"]).expect(0, &[]).stdout,
         "kept\n"
     );
+}
+
+/// Whoever reads the ready file would look for a cloud that is gone.
+#[test]
+fn it_leaves_no_ready_file_when_nobody_reads_what_it_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    let mut up = thingwire()
+        .args(["up", "--free-ports", "--data-dir"])
+        .arg(&data)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(up.stdout.take());
+    let finished: Finished = up.wait_with_output().unwrap().into();
+    finished.expect(1, &[]);
+    assert!(
+        data.join("thingwire.redb").exists() || data.read_dir().unwrap().count() > 1,
+        "it was up"
+    );
+    assert!(!data.join("ready.json").exists());
 }
 
 #[test]

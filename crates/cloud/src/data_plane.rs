@@ -3,6 +3,9 @@
 //! Who asks is the certificate that the gate has judged, or who signed the request ([`crate::sigv4`]). What cannot be told apart stays
 //! outside: every refusal is AWS's 403 with an id, and the reason is in the log and among the refusals.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -23,7 +26,7 @@ use hyper_util::rt::TokioIo;
 use percent_encoding::percent_decode_str;
 use thingwire_broker::edge::{TimeLimit, serve_until};
 use thingwire_broker::{
-    Action, Authorize, Broker, Client, Decision, DisconnectReason, Peer, Permissions,
+    Action, Authorize, Broker, Client, Decision, DisconnectReason, Peer, Permissions, Rules,
 };
 use thingwire_contract::limit::{PAYLOAD_BYTES, TOPIC_BYTES, TOPIC_SLASHES};
 use thingwire_mqtt::{QoS, topic};
@@ -32,6 +35,7 @@ use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::access_keys::AccessKeys;
+use crate::health::Metered;
 use crate::http;
 use crate::refusals::{NewRefusal, Reason, Refusals};
 use crate::sigv4::{self, Judge};
@@ -51,6 +55,7 @@ const NOT_YET_HEADERS: &str = "x-amz-mqtt5-";
 /// What all these connections share.
 pub(crate) struct DataPlane {
     pub(crate) broker: Broker,
+    pub(crate) store: Arc<Metered>,
     pub(crate) authorizer: Arc<dyn Authorize>,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) keys: AccessKeys,
@@ -120,6 +125,7 @@ impl DataPlane {
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let caller = Arc::new(caller);
+        let stopping = stop.clone();
         let slot: Arc<Mutex<Option<Opened>>> = Arc::default();
         let service = service_fn({
             let (plane, caller, slot) = (Arc::clone(&self), Arc::clone(&caller), Arc::clone(&slot));
@@ -134,7 +140,8 @@ impl DataPlane {
         });
         http::requests(stream, service, caller.address, stop).await;
         let opened = slot.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(opened) = opened else {
+        // After the end of the broker there is nobody to talk to.
+        let Some(opened) = opened.filter(|_| !*stopping.borrow()) else {
             return;
         };
         let stream = match opened.stream.await {
@@ -149,7 +156,8 @@ impl DataPlane {
             address: caller.address,
             server_name: caller.server_name.clone(),
         };
-        let frames = Frames::server(stream).await;
+        let packet_len = Rules::of(self.broker.config().behaviour).packet_len;
+        let frames = Frames::server(stream, packet_len).await;
         serve_until(&self.broker, frames, peer, opened.limit).await;
     }
 
@@ -284,9 +292,15 @@ impl DataPlane {
         let (qos, retain) = options(request.uri().query().unwrap_or_default(), request.headers())?;
         let reserved = self.broker.config().reserved;
         check_topic(&topic, (reserved.counted)(&topic))?;
-        if topic.starts_with('$') && !(reserved.publish)(&topic) {
-            let why = "B-44: this topic is reserved and not open to clients";
-            return Err(self.denied(caller, sender, Action::Publish, &topic, why));
+        if topic.starts_with('$') && Rules::of(self.broker.config().behaviour).reserves_topics {
+            if !(reserved.publish)(&topic) {
+                let why = "B-44: this topic is reserved and not open to clients";
+                return Err(self.denied(caller, sender, Action::Publish, &topic, why));
+            }
+            if retain {
+                let why = "B-64: RETAIN on a reserved topic";
+                return Err(self.denied(caller, sender, Action::RetainPublish, &topic, why));
+            }
         }
         let permissions = self.permissions(caller, &sender);
         for action in [Action::Publish, Action::RetainPublish] {
@@ -297,8 +311,28 @@ impl DataPlane {
                 return Err(self.denied(caller, sender, action, &topic, &why));
             }
         }
+        if qos > QoS::AtMostOnce || retain {
+            self.check_store().await?;
+        }
         self.broker.publish(&topic, &body, qos, retain);
         Ok(None)
+    }
+
+    /// What must be kept is not accepted while the store takes no writes (`/readyz`). Waits for the disk, if nothing was written lately.
+    async fn check_store(&self) -> Result<(), No> {
+        let store = Arc::clone(&self.store);
+        let why = match tokio::task::spawn_blocking(move || store.takes_writes()).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        tracing::warn!(error = why, "not published: the store takes no writes");
+        Err(No {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
+            exception: "InternalFailureException",
+            message: "the local cloud cannot keep the message: its store takes no writes; make room, or make the disk writable"
+                .into(),
+        })
     }
 
     fn permissions(&self, caller: &Caller, sender: &Sender) -> Arc<dyn Permissions> {

@@ -19,13 +19,17 @@ use tokio_rustls::server::TlsStream;
 
 use crate::data_plane::{Caller, DataPlane};
 use crate::health::Counts;
+use crate::listen::unless_stopped;
 use crate::pki;
 use crate::refusals::{NewRefusal, Reason};
 use crate::tls::{self, Certificates, Denied, DeviceTls, Wish};
 
-/// A handshake, and the wait for its turn, may take this long. A board with a slow chip needs about two seconds.
+/// A handshake, the ClientHello before it and the wait for its turn may take this long.
 const HANDSHAKE: Duration = Duration::from_secs(15);
-/// Handshakes at a time: each costs about a millisecond of a core and some ten KiB.
+/// What is left of it after the ClientHello, once it has its turn. A board with a slow chip needs about two seconds.
+const AFTER_HELLO: Duration = Duration::from_secs(5);
+/// Handshakes at a time, of those that have said hello: each costs about a millisecond of a core and some ten KiB. Who is silent
+/// takes nobody's turn.
 const HANDSHAKES: usize = 512;
 /// A closing connection may take this long to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -84,10 +88,10 @@ impl Gate {
         tls: DeviceTls,
         stream: TcpStream,
         from: SocketAddr,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
     ) {
         let handshake = Box::pin(self.handshake(&tls, stream, from));
-        let Some((wish, stream)) = handshake.await else {
+        let Some(Some((wish, stream))) = unless_stopped(&mut stop, handshake).await else {
             return;
         };
         let caller = match self.judge(&stream, wish, from) {
@@ -97,6 +101,10 @@ impl Gate {
                 return goodbye(stream).await;
             }
         };
+        // The broker has told everybody that it closes; who comes now would not hear it.
+        if *stop.borrow() {
+            return goodbye(stream).await;
+        }
         if wish != Wish::Mqtt {
             // Of the two this is the larger future by far, and the rarer one.
             return Box::pin(self.http(stream, caller, stop)).await;
@@ -114,12 +122,14 @@ impl Gate {
         self: Arc<Self>,
         stream: TlsStream<TcpStream>,
         caller: Caller,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
     ) {
         let mut stream = BufReader::with_capacity(READ_AHEAD, stream);
-        let first = match tokio::time::timeout(HANDSHAKE, stream.fill_buf()).await {
-            Ok(Ok(bytes)) => bytes.first().copied(),
-            _ => return,
+        let begun = tokio::time::timeout(HANDSHAKE, stream.fill_buf());
+        let first = match unless_stopped(&mut stop, begun).await {
+            Some(Ok(Ok(bytes))) => bytes.first().copied(),
+            Some(_) => return,
+            None => return goodbye(stream).await,
         };
         if first == Some(MQTT_CONNECT) {
             let explanation = "MQTT on this port needs the ALPN protocol x-amzn-mqtt-ca; without it use the MQTT port";
@@ -144,27 +154,33 @@ impl Gate {
         stream: TcpStream,
         from: SocketAddr,
     ) -> Option<(Wish, TlsStream<TcpStream>)> {
+        // `None` when it takes too long.
         let handshake = async {
-            // Never closed, so acquiring cannot fail.
-            let _turn = self.handshakes.acquire().await.ok();
             let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
             let hello = match (&mut hello).await {
                 Ok(hello) => hello,
-                Err(error) => return Err((None, None, error, hello.take_io())),
+                Err(error) => return Some(Err((None, None, error, hello.take_io()))),
             };
+            // Never closed, so acquiring cannot fail.
+            let _turn = self.handshakes.acquire().await.ok();
             let (wish, config) = tls.choose(&hello.client_hello());
             let misused = self.misused(hello.client_hello().server_name());
-            match hello.into_stream(config).into_fallible().await {
+            let rest = hello.into_stream(config).into_fallible();
+            Some(match tokio::time::timeout(AFTER_HELLO, rest).await.ok()? {
                 Ok(stream) => Ok((wish, stream)),
                 Err((error, stream)) => Err((Some(wish), misused, error, Some(stream))),
-            }
+            })
         };
-        match tokio::time::timeout(HANDSHAKE, handshake).await {
-            Ok(Ok(done)) => {
+        match tokio::time::timeout(HANDSHAKE, handshake)
+            .await
+            .ok()
+            .flatten()
+        {
+            Some(Ok(done)) => {
                 self.counts.handshake_done();
                 Some(done)
             }
-            Ok(Err((wish, misused, error, stream))) => {
+            Some(Err((wish, misused, error, stream))) => {
                 let why = if wish == Some(Wish::Custom) {
                     self.no_custom_authorizer(from)
                 } else {
@@ -176,7 +192,7 @@ impl Gate {
                 }
                 None
             }
-            Err(_) => {
+            None => {
                 self.counts.handshake_failed("TIMED_OUT");
                 tracing::debug!(source = %from, "the TLS handshake took too long");
                 None

@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 
-use crate::listen::stopped;
+use crate::listen::{stopped, unless_stopped};
 
 /// First byte of a TLS record that holds a ClientHello.
 const TLS_HANDSHAKE: u8 = 0x16;
@@ -32,6 +32,8 @@ const TLS_HANDSHAKE: u8 = 0x16;
 const PATIENCE: Duration = Duration::from_secs(15);
 /// The head of a request may take this long, and so may an idle connection be kept.
 const HEAD: Duration = Duration::from_secs(60);
+/// The head of a request takes this much memory at most, of a stranger's too; a body comes in pieces of this size.
+const BUFFER: usize = 64 * 1024;
 
 /// Whom requests may address.
 #[derive(Debug)]
@@ -126,17 +128,22 @@ impl Api {
         self: Arc<Self>,
         stream: TcpStream,
         from: SocketAddr,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
     ) {
         let mut first = [0];
-        let tls = match tokio::time::timeout(PATIENCE, stream.peek(&mut first)).await {
-            Ok(Ok(1)) => first == [TLS_HANDSHAKE],
+        let begun = tokio::time::timeout(PATIENCE, stream.peek(&mut first));
+        let tls = match unless_stopped(&mut stop, begun).await {
+            Some(Ok(Ok(1))) => first == [TLS_HANDSHAKE],
             _ => return,
         };
         if !tls {
             return requests(stream, self.service(), from, stop).await;
         }
-        match tokio::time::timeout(PATIENCE, self.tls.accept(stream)).await {
+        let accepting = tokio::time::timeout(PATIENCE, self.tls.accept(stream));
+        let Some(accepted) = unless_stopped(&mut stop, accepting).await else {
+            return;
+        };
+        match accepted {
             Ok(Ok(stream)) => requests(stream, self.service(), from, stop).await,
             Ok(Err(error)) => {
                 tracing::info!(source = %from, %error, "TLS handshake on the API port failed")
@@ -160,7 +167,10 @@ pub(crate) async fn requests<S, V>(
     V::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEAD);
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER);
     let connection = builder
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();

@@ -119,6 +119,18 @@ pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
+/// What the future answers, or `None` once the cloud stops; the future is dropped then.
+pub(crate) async fn unless_stopped<F: Future>(
+    stop: &mut watch::Receiver<bool>,
+    future: F,
+) -> Option<F::Output> {
+    tokio::select! {
+        biased;
+        () = stopped(stop) => None,
+        output = future => Some(output),
+    }
+}
+
 pub(crate) fn failure(flag: &'static str, address: SocketAddr, error: io::Error) -> StartError {
     match error.kind() {
         io::ErrorKind::AddrInUse => StartError::PortInUse { flag, address },

@@ -12,6 +12,8 @@ use serde::Serialize;
 
 /// How many are kept. A device that retries every second fills it in a quarter of an hour.
 const KEPT: usize = 1000;
+/// Bytes that are kept of a text, at most. A topic or a client id may be as long as a packet where AWS's limits are off.
+const TEXT: usize = 1024;
 
 /// Why, in AWS's log vocabulary (`A-29`), and beyond it where AWS has no word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -115,6 +117,15 @@ struct Ring {
     kept: VecDeque<Refusal>,
 }
 
+/// The first [`TEXT`] bytes, less what is left of a character there. The memory of the rest goes back.
+fn clipped(mut text: String) -> String {
+    if text.len() > TEXT {
+        text.truncate(text.floor_char_boundary(TEXT));
+        text.shrink_to_fit();
+    }
+    text
+}
+
 impl Refusals {
     /// Remembers one.
     pub fn add(&self, new: NewRefusal) {
@@ -132,10 +143,10 @@ impl Refusals {
             number: ring.count,
             timestamp: (since.as_secs_f64() * 1000.0).round() / 1000.0,
             reason: new.reason,
-            explanation: new.explanation,
+            explanation: clipped(new.explanation),
             action: new.action,
-            resource: new.resource,
-            client_id: new.client_id,
+            resource: new.resource.map(clipped),
+            client_id: new.client_id.map(clipped),
             certificate_id: new.certificate_id,
             source: new.address.to_string(),
         };
@@ -200,6 +211,22 @@ mod tests {
         assert_eq!(refusals.list(Some("client-2"), None), []);
         assert_eq!(refusals.list(Some("client-3"), Some("c1")).len(), 1);
         assert_eq!(refusals.list(Some("client-3"), Some("c2")), []);
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let refusals = Refusals::default();
+        let long = format!("x{}", "ü".repeat(TEXT));
+        refusals.add(NewRefusal {
+            explanation: long.clone(),
+            resource: Some(long.clone()),
+            ..refusal(&long)
+        });
+        let kept = &refusals.list(None, None)[0];
+        let cut = format!("x{}", "ü".repeat(TEXT / 2 - 1));
+        assert_eq!(kept.explanation, cut);
+        assert_eq!(kept.resource.as_ref(), Some(&cut));
+        assert_eq!(kept.client_id.as_ref(), Some(&cut));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use axum::http::HeaderMap;
@@ -110,10 +111,10 @@ pub(crate) fn verify(request: &Request<'_>, judge: &Judge<'_>) -> Result<String,
     let key = judge
         .keys
         .get(id)
-        .ok_or_else(|| Rejected::UnknownKey(id.chars().take(128).collect()))?;
+        .ok_or_else(|| Rejected::UnknownKey(shown(id)))?;
     let scope_is_not = |what, found: &str, expected: &str| Rejected::Scope {
         what,
-        found: found.chars().take(64).collect(),
+        found: shown(found),
         expected: expected.to_owned(),
     };
     if region != judge.region {
@@ -131,13 +132,20 @@ pub(crate) fn verify(request: &Request<'_>, judge: &Judge<'_>) -> Result<String,
     if signature.token != key.session_token {
         return Err(Rejected::Token(id.to_owned()));
     }
-    for host in hosts(request.headers) {
-        let canonical = canonical_request(request, &signature, &host)?;
-        if matches(key, &signature, (date, region, service), &canonical) {
-            return Ok(id.to_owned());
+    for path in paths(request.path) {
+        for host in hosts(request.headers) {
+            let canonical = canonical_request(request, &path, &signature, &host)?;
+            if matches(key, &signature, (date, region, service), &canonical) {
+                return Ok(id.to_owned());
+            }
         }
     }
     Err(Rejected::Mismatch(id.to_owned()))
+}
+
+/// A stranger's text for the log: on one line, and no longer than any access key.
+fn shown(text: &str) -> String {
+    text.escape_debug().take(128).collect()
 }
 
 fn judge_time(signature: &Signature<'_>, judge: &Judge<'_>) -> Result<(), Rejected> {
@@ -293,8 +301,32 @@ fn hosts(headers: &HeaderMap) -> Vec<String> {
     hosts
 }
 
+/// The path as it came; and without empty segments, `.` and `..`, for signers of all services but S3 sign that and send the other.
+fn paths(path: &str) -> Vec<Cow<'_, str>> {
+    let mut paths = vec![Cow::Borrowed(path)];
+    let mut segments = Vec::new();
+    for segment in path.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => {
+                segments.pop();
+            }
+            name => segments.push(name),
+        }
+    }
+    let mut normal = format!("/{}", segments.join("/"));
+    if ["/", "/.", "/.."].iter().any(|end| path.ends_with(end)) && !normal.ends_with('/') {
+        normal.push('/');
+    }
+    if normal != path {
+        paths.push(Cow::Owned(normal));
+    }
+    paths
+}
+
 fn canonical_request(
     request: &Request<'_>,
+    path: &str,
     signature: &Signature<'_>,
     host: &str,
 ) -> Result<String, Rejected> {
@@ -340,7 +372,7 @@ fn canonical_request(
         "{}\n{}\n{}\n{headers}\n{}\n{payload}",
         request.method,
         // Encoded once more, as all services but S3 want it.
-        encoded(request.path.as_bytes(), b"/"),
+        encoded(path.as_bytes(), b"/"),
         query.join("&"),
         signature.signed_headers,
     ))

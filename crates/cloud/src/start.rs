@@ -173,6 +173,7 @@ impl Cloud {
         let counts = Arc::new(Counts::default());
         let data_plane = Arc::new(DataPlane {
             broker: broker.clone(),
+            store: Arc::clone(&store),
             authorizer: Arc::<Authorizer>::clone(&authorizer),
             refusals: Arc::clone(&refusals),
             keys,

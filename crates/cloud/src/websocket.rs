@@ -22,20 +22,26 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 /// The subprotocol that both sides name (`A-9`, `[MQTT-6.0.0-3]`).
 pub const SUBPROTOCOL: &str = "mqtt";
 
-/// Bytes of a frame or message that arrives, at most: room for the largest packet that MQTT itself refuses with a reason.
-const LARGEST: usize = 512 * 1024;
+/// A frame or message may be this much larger than the largest packet: room for several, and for one that MQTT itself refuses with
+/// a reason.
+const MARGIN: usize = 384 * 1024;
+/// What waits to be sent, at most. Data waits for the peer much earlier; the rest is room for answers to pings, and a peer that pings
+/// and does not read ends its connection there.
+const UNSENT: usize = 512 * 1024;
 /// What is read at once into memory that an idle connection keeps.
 const READ: usize = 4096;
 /// A frame that is sent holds up to this much: about one TLS record.
 const FRAME: usize = 16 * 1024;
 
-/// Bounds of memory for a socket below [`Frames`].
+/// Bounds of memory for a socket below [`Frames`], over which packets of up to `packet_len` bytes arrive.
 #[must_use]
-pub fn settings() -> WebSocketConfig {
+pub fn settings(packet_len: usize) -> WebSocketConfig {
+    let largest = packet_len.saturating_add(MARGIN);
     WebSocketConfig::default()
         .read_buffer_size(READ)
-        .max_frame_size(Some(LARGEST))
-        .max_message_size(Some(LARGEST))
+        .max_write_buffer_size(UNSENT)
+        .max_frame_size(Some(largest))
+        .max_message_size(Some(largest))
 }
 
 /// A stream of bytes over a WebSocket.
@@ -52,14 +58,10 @@ pub struct Frames<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
-    /// The server's side, over a stream whose handshake is done.
-    pub async fn server(stream: S) -> Self {
-        Self::new(stream, Role::Server).await
-    }
-
-    async fn new(stream: S, role: Role) -> Self {
-        let socket = WebSocketStream::from_raw_socket(stream, role, Some(settings())).await;
-        Self::over(socket)
+    /// The server's side, over a stream whose handshake is done, for packets of up to `packet_len` bytes.
+    pub async fn server(stream: S, packet_len: usize) -> Self {
+        let settings = Some(settings(packet_len));
+        Self::over(WebSocketStream::from_raw_socket(stream, Role::Server, settings).await)
     }
 
     /// Over a socket that is open; made with [`settings`], it has bounds.
@@ -84,6 +86,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Frames<S> {
             Error::Io(error) => error,
             Error::Capacity(CapacityError::MessageTooLong { .. }) => {
                 self.fail(CloseCode::Size, "the frame is too large")
+            }
+            Error::WriteBufferFull(_) => {
+                self.fail(CloseCode::Policy, "the answers to pings are not read")
             }
             Error::ConnectionClosed | Error::AlreadyClosed => {
                 io::ErrorKind::ConnectionAborted.into()

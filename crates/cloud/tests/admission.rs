@@ -374,6 +374,21 @@ async fn bytes_that_are_not_tls_are_dropped_and_nobody_else_notices() {
     assert_eq!(answer, [0xd0, 0], "PINGRESP");
 }
 
+/// More connections that say nothing than there are turns for handshakes.
+#[tokio::test]
+async fn who_says_nothing_takes_nobody_s_turn() {
+    let _ = thingwire_cloud::files::raise();
+    let cloud = TestCloud::start().await;
+    let device = cloud.device(&KeyPair::generate().unwrap()).await;
+    let port = cloud.running.ready().mqtt_port;
+    let mut silent = Vec::new();
+    for _ in 0..600 {
+        silent.push(TcpStream::connect(("127.0.0.1", port)).await.unwrap());
+    }
+    let (answer, _stream) = Client::new(&cloud, Some(&device)).connect("a").await;
+    assert_eq!(answer, CONNACK);
+}
+
 #[tokio::test]
 async fn both_versions_are_really_what_they_say() {
     let cloud = TestCloud::start().await;

@@ -30,6 +30,25 @@ async fn a_cloud_that_is_well_says_so() {
 }
 
 #[tokio::test]
+async fn the_head_of_a_request_takes_little_memory() {
+    let cloud = TestCloud::start().await;
+    for (len, served) in [(20_000, true), (200_000, false)] {
+        let mut stream = TcpStream::connect(("127.0.0.1", cloud.api_port()))
+            .await
+            .unwrap();
+        let long = "x".repeat(len);
+        let request = format!(
+            "GET /healthz HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\nx-long: {long}\r\n\r\n"
+        );
+        // What is refused is not read to its end, which may reset the connection.
+        let _ = stream.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        assert_eq!(answer.starts_with(b"HTTP/1.1 200"), served, "{len}");
+    }
+}
+
+#[tokio::test]
 async fn what_happens_is_counted_a_29() {
     let cloud = TestCloud::start().await;
     let device = cloud.device(&KeyPair::generate().unwrap()).await;

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_sigv4::http_request::{
-    SessionTokenMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
+    SessionTokenMode, SignableBody, SignableRequest, SignatureLocation, SigningSettings,
+    UriPathNormalizationMode, sign,
 };
 use aws_sigv4::sign::v4::SigningParams;
 use axum::http;
@@ -29,6 +30,7 @@ struct Asked {
     method: &'static str,
     url: &'static str,
     body: &'static [u8],
+    path: UriPathNormalizationMode,
 }
 
 impl Default for Asked {
@@ -44,6 +46,7 @@ impl Default for Asked {
             method: "GET",
             url: "https://localhost:4443/mqtt",
             body: b"",
+            path: UriPathNormalizationMode::Enabled,
         }
     }
 }
@@ -60,6 +63,7 @@ impl Asked {
             SignatureLocation::QueryParams => SessionTokenMode::Exclude,
             _ => SessionTokenMode::Include,
         };
+        settings.uri_path_normalization_mode = self.path;
         settings.expires_in = self.expires.map(Duration::from_secs);
         let params = SigningParams::builder()
             .identity(&identity)
@@ -168,6 +172,77 @@ fn what_aws_signs_is_believed() {
     let mut changed = publish.signed();
     *changed.body_mut() = b"payloaD";
     assert_eq!(judged(&changed), Err(Rejected::Mismatch(ID.to_owned())));
+}
+
+/// Signers disagree about empty segments and dots: most sign the path without them, and all send it as it is.
+#[test]
+fn a_path_is_believed_as_it_is_and_normalized() {
+    for path in [
+        "/topics//a",
+        "/topics/a//b/",
+        "/topics/a/",
+        "/topics/a/./b",
+        "/topics/x/../a",
+        "/topics/a/..",
+        "/topics/a.b/..c",
+        "/../topics/a%2F..%2Fb",
+    ] {
+        for mode in [
+            UriPathNormalizationMode::Enabled,
+            UriPathNormalizationMode::Disabled,
+        ] {
+            let asked = Asked {
+                location: SignatureLocation::Headers,
+                expires: None,
+                method: "POST",
+                url: format!("https://localhost{path}?qos=1").leak(),
+                path: mode,
+                ..Asked::default()
+            };
+            assert_eq!(asked.judged(), Ok(ID.to_owned()), "{path} {mode:?}");
+        }
+    }
+    let asked = Asked {
+        url: "https://localhost/topics/a//b",
+        ..Asked::default()
+    };
+    let mut other = asked.signed();
+    let query = other.uri().query().unwrap().to_owned();
+    *other.uri_mut() = format!("https://localhost/topics/a//c?{query}")
+        .parse()
+        .unwrap();
+    assert_eq!(judged(&other), Err(Rejected::Mismatch(ID.to_owned())));
+}
+
+/// What a stranger calls their key is a line of the log, and cannot be two.
+#[test]
+fn a_stranger_s_words_stay_on_their_line() {
+    let mut request = Asked::default().signed();
+    let long = "x".repeat(200);
+    for (credential, expected) in [
+        (
+            format!("a%0Ab%1B{long}%2F"),
+            format!("access key `a\\nb\\u{{1b}}{}`", &long[..118]),
+        ),
+        (
+            format!("{ID}%2F20270115%2Fmars%0D%0A%2F"),
+            "region `mars\\r\\n`".to_owned(),
+        ),
+    ] {
+        let uri = Asked::default().signed().uri().to_string();
+        let (before, after) = uri.split_once("X-Amz-Credential=").unwrap();
+        let mut parts = after.splitn(6, "%2F");
+        let rest: Vec<_> = parts.by_ref().skip(1).collect();
+        let rest = match credential.contains("mars") {
+            true => &rest[2..],
+            false => &rest[..],
+        };
+        *request.uri_mut() = format!("{before}X-Amz-Credential={credential}{}", rest.join("%2F"))
+            .parse()
+            .unwrap();
+        let said = judged(&request).unwrap_err().to_string();
+        assert!(said.contains(&expected), "{said}");
+    }
 }
 
 #[test]

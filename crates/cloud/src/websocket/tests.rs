@@ -7,9 +7,12 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use super::*;
 
+/// The largest packet of these connections.
+const PACKET: usize = 600_000;
+
 async fn pair() -> (Frames<DuplexStream>, WebSocketStream<DuplexStream>) {
     let (server, client) = duplex(1 << 20);
-    let server = Frames::server(server).await;
+    let server = Frames::server(server, PACKET).await;
     let client = WebSocketStream::from_raw_socket(client, Role::Client, None).await;
     (server, client)
 }
@@ -55,6 +58,51 @@ async fn a_ping_is_answered_while_nothing_else_is_said() {
     }
 }
 
+/// A client that pings and does not read the answers costs a bounded amount of memory.
+#[tokio::test]
+async fn answers_to_pings_that_nobody_reads_are_not_kept_without_end() {
+    let (server, mut client) = duplex(1024);
+    let mut server = Frames::server(server, PACKET).await;
+    let mut ping = vec![0x89, 0x80 | 125];
+    ping.extend([0; 4 + 125]);
+    let serving = tokio::spawn(async move {
+        // The byte behind all the pings.
+        assert_eq!(server.read_u8().await.unwrap(), b'x');
+        server.flush().await.unwrap();
+    });
+    let pings = 20_000;
+    for _ in 0..pings {
+        client.write_all(&ping).await.unwrap();
+    }
+    client
+        .write_all(&[0x82, 0x81, 0, 0, 0, 0, b'x'])
+        .await
+        .unwrap();
+    let mut answers = Vec::new();
+    client.read_to_end(&mut answers).await.unwrap();
+    serving.await.unwrap();
+    assert!(answers.len() > FRAME, "pings are answered");
+    let bound = UNSENT + 2048;
+    assert!(
+        bound < pings * 127 && answers.len() <= bound,
+        "{}",
+        answers.len()
+    );
+}
+
+#[tokio::test]
+async fn a_frame_may_hold_the_largest_packet() {
+    let (mut server, mut client) = pair().await;
+    let packet = vec![7; PACKET];
+    client
+        .send(Message::Binary(packet.clone().into()))
+        .await
+        .unwrap();
+    let mut read = vec![0; PACKET];
+    server.read_exact(&mut read).await.unwrap();
+    assert_eq!(read, packet);
+}
+
 /// The close code that a client sees after sending this.
 async fn code_after(message: Message) -> CloseCode {
     let (mut server, mut client) = pair().await;
@@ -79,7 +127,7 @@ async fn code_after(message: Message) -> CloseCode {
 async fn each_end_has_its_close_code() {
     let text = code_after(Message::Text("CONNECT".into())).await;
     assert_eq!(text, CloseCode::Unsupported);
-    let large = Message::Binary(vec![0; LARGEST + 1].into());
+    let large = Message::Binary(vec![0; PACKET + MARGIN + 1].into());
     assert_eq!(code_after(large).await, CloseCode::Size);
     // A close of the client ends the stream like any other end, and is answered in kind.
     let goodbye = Message::Close(Some(CloseFrame {
@@ -92,7 +140,7 @@ async fn each_end_has_its_close_code() {
 #[tokio::test]
 async fn a_frame_without_a_mask_is_a_protocol_error() {
     let (server, mut client) = duplex(1 << 16);
-    let mut server = Frames::server(server).await;
+    let mut server = Frames::server(server, PACKET).await;
     client.write_all(&[0x82, 1, b'x']).await.unwrap();
     assert_eq!(
         server.read_u8().await.unwrap_err().kind(),
@@ -124,7 +172,7 @@ async fn random_bytes_end_the_stream_at_worst() {
             bytes[1] |= 0x80;
         }
         let (server, mut client) = duplex(1 << 16);
-        let mut server = Frames::server(server).await;
+        let mut server = Frames::server(server, PACKET).await;
         client.write_all(&bytes).await.unwrap();
         drop(client);
         let mut read = Vec::new();
