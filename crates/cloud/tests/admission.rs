@@ -387,6 +387,10 @@ async fn who_says_nothing_takes_nobody_s_turn() {
     }
     let (answer, _stream) = Client::new(&cloud, Some(&device)).connect("a").await;
     assert_eq!(answer, CONNACK);
+    // Not because they were given up before.
+    let mut first = silent.swap_remove(0).into_std().unwrap();
+    let read = std::io::Read::read(&mut first, &mut [0]);
+    assert_eq!(read.unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
 }
 
 #[tokio::test]
