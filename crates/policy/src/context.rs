@@ -450,6 +450,47 @@ mod tests {
         );
     }
 
+    /// `C-41`: for people who wonder why the variable has no value.
+    #[test]
+    fn why_a_connection_has_no_thing() {
+        let why = |client_id, things: &[_]| with_things(client_id, things).why_no_thing();
+        let attached_elsewhere = why("a", &[("a", false, false), ("b", true, false)]);
+        assert_eq!(
+            attached_elsewhere,
+            "the certificate is not attached to thing `a`"
+        );
+        let no_such_thing = why("a", &[("c", false, false), ("b", true, false)]);
+        assert!(
+            no_such_thing.ends_with("(it is attached to `b`)"),
+            "{no_such_thing}"
+        );
+        let nothing = why("a", &[]);
+        assert!(
+            nothing.ends_with("(it is attached to no thing)"),
+            "{nothing}"
+        );
+    }
+
+    /// `C-42`: each attribute once, under its key; a serial number where there is one.
+    #[test]
+    fn the_keys_that_a_certificate_has() {
+        let mut context = with_things("a", &[]);
+        assert_eq!(context.available_keys(), Vec::<String>::new());
+        for unit in ["one", "two"] {
+            context.subject.add("OrganizationalUnit", unit);
+        }
+        context.issuer.add("CommonName", "root");
+        context.certificate_serial_number = Some("7".into());
+        assert_eq!(
+            context.available_keys(),
+            [
+                "iot:Certificate.Subject.OrganizationalUnit",
+                "iot:Certificate.Issuer.CommonName",
+                "iot:Certificate.SerialNumber"
+            ]
+        );
+    }
+
     #[test]
     fn is_attached_is_true_or_false_on_mqtt() {
         // C-40

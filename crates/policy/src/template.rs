@@ -205,6 +205,7 @@ mod tests {
             ["arn", "aws", "iot", "r", "a", "client/${iot:ClientId}:x"]
         );
         assert_eq!(arn_fields("arn:${aws:x}:iot"), ["arn", "${aws:x}", "iot"]);
+        assert_eq!(arn_fields("arn:{a:b}:iot"), ["arn", "{a", "b}", "iot"]);
         assert_eq!(arn_fields("*"), ["*"]);
         assert_eq!(arn_fields(""), [""]);
     }
