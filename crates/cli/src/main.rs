@@ -4,6 +4,7 @@
 //! and [`exit::Exit`] holds every exit code.
 
 mod api;
+mod attachments;
 mod data_dir;
 mod demo;
 mod device;

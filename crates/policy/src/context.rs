@@ -9,13 +9,9 @@ use core::net::IpAddr;
 use thingwire_contract::Partition;
 
 use crate::error::Quoted;
-use crate::key::{CERTIFICATE_ATTRIBUTES, Key, Selector};
+use crate::holder::{CertificateHolder, is_substituted};
+use crate::key::{Key, Selector};
 use crate::settings::Settings;
-
-/// Values of a certificate attribute that count (`C-44`).
-const ARRAY_VALUES: usize = 5;
-/// Longest certificate attribute that is substituted, in characters (`C-44`).
-const ATTRIBUTE_CHARACTERS: usize = 1024;
 
 /// What is known of one connection. Fill in what there is; what is `None` or empty has no value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,59 +71,6 @@ impl Thing {
             ..Self::default()
         }
     }
-}
-
-/// The named attributes of a certificate's subject or issuer, each with its values in the certificate's order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CertificateHolder(Vec<(&'static str, Vec<String>)>);
-
-impl CertificateHolder {
-    /// Adds a value, written as it is in the certificate. `attribute` is one of
-    /// [`CERTIFICATE_ATTRIBUTES`](crate::CERTIFICATE_ATTRIBUTES); others are of no use to policies and left out.
-    pub fn add(&mut self, attribute: &str, value: &str) {
-        let Some(attribute) = CERTIFICATE_ATTRIBUTES
-            .into_iter()
-            .find(|known| *known == attribute)
-        else {
-            return;
-        };
-        let value = escaped(value);
-        match self.0.iter_mut().find(|(name, _)| *name == attribute) {
-            Some((_, values)) => values.push(value),
-            None => self.0.push((attribute, Vec::from([value]))),
-        }
-    }
-
-    fn values(&self, attribute: &str) -> &[String] {
-        let values = self
-            .0
-            .iter()
-            .find(|(name, _)| *name == attribute)
-            .map_or([].as_slice(), |(_, values)| values);
-        values.get(..ARRAY_VALUES).unwrap_or(values)
-    }
-}
-
-/// `C-44`: these come with a back-slash.
-fn escaped(value: &str) -> String {
-    let mut text = String::with_capacity(value.len());
-    for character in value.chars() {
-        if matches!(character, ',' | '"' | '\\' | '+' | '=' | '<' | '>' | ';') {
-            text.push('\\');
-        }
-        text.push(character);
-    }
-    text
-}
-
-/// The length of an escaped value in the certificate, where it had no back-slashes of ours.
-fn unescaped_characters(value: &str) -> usize {
-    let mut behind_backslash = false;
-    let counts = |character: &char| {
-        behind_backslash = *character == '\\' && !behind_backslash;
-        !behind_backslash
-    };
-    value.chars().filter(counts).count()
 }
 
 /// Why a key has no value.
@@ -235,11 +178,9 @@ impl Context {
             }
             Key::IsAttached => Ok(Vec::from([self.thing().is_some().to_string()])),
             Key::Subject(attribute, selector) => {
-                select(self.subject.values(attribute), *selector, settings)
+                self.subject.select(attribute, *selector, settings)
             }
-            Key::Issuer(attribute, selector) => {
-                select(self.issuer.values(attribute), *selector, settings)
-            }
+            Key::Issuer(attribute, selector) => self.issuer.select(attribute, *selector, settings),
             Key::AvailableKeys => present(self.available_keys(), Absent::CertificateHasNone),
             Key::ConnectAttributes => present(self.connect_attributes(), Absent::NotGiven),
             Key::LastWillTopic => one(self
@@ -269,8 +210,7 @@ impl Context {
         let refused = matches!(
             key,
             Key::Subject(..) | Key::Issuer(..) | Key::CertificateSerialNumber
-        ) && (value.contains(['*', '$', '+', '?', '#'])
-            || unescaped_characters(&value) > ATTRIBUTE_CHARACTERS);
+        ) && !is_substituted(&value);
         if refused {
             Err(Absent::NotSubstituted)
         } else {
@@ -303,8 +243,8 @@ impl Context {
 
     fn available_keys(&self) -> Vec<String> {
         let names = |holder: &'static str, of: &CertificateHolder| {
-            of.0.iter()
-                .map(move |(attribute, _)| format!("iot:Certificate.{holder}.{attribute}"))
+            of.attributes()
+                .map(move |attribute| format!("iot:Certificate.{holder}.{attribute}"))
                 .collect::<Vec<_>>()
         };
         let mut keys = names("Subject", &self.subject);
@@ -381,22 +321,6 @@ fn present(values: Vec<String>, absent: Absent) -> Result<Vec<String>, Absent> {
     } else {
         Ok(values)
     }
-}
-
-/// `C-43`: the bare name is the first value, `.N` the one after N others.
-fn select(
-    values: &[String],
-    selector: Selector,
-    settings: &Settings,
-) -> Result<Vec<String>, Absent> {
-    let one = |index: usize| values.get(index).map(|value| Vec::from([value.clone()]));
-    let found = match selector {
-        Selector::First => one(0),
-        Selector::Index(0) if settings.no_index_zero => None,
-        Selector::Index(index) => one(index),
-        Selector::List => Some(values.to_vec()).filter(|values| !values.is_empty()),
-    };
-    found.ok_or(Absent::CertificateHasNone)
 }
 
 #[cfg(test)]

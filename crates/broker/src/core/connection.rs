@@ -12,7 +12,7 @@ use super::message::{Message, wire_bytes};
 use super::outbox::{Outbox, Pending};
 use super::slab::Key;
 use super::topics::TopicRef;
-use crate::{Action, Authorize, Client, Decision, Millis, Peer, Permissions};
+use crate::{Action, Authorize, Client, Decision, Event, Millis, Observer, Peer, Permissions};
 
 /// A connection, before and after its CONNECT.
 pub(crate) struct Connection {
@@ -192,18 +192,26 @@ impl Connected {
         decisions.last = Some((topic, allowed));
     }
 
-    /// Whether it may receive from this topic; asked for messages out of the queue. The explanation of a denial is
-    /// answered once for each topic and policy.
-    pub(crate) fn may_receive(&mut self, topic: &Arc<str>) -> Result<(), Option<String>> {
+    /// Whether it may receive from this topic; asked for messages out of the queue. A denial is told once for each topic
+    /// and policy.
+    pub(crate) fn may_receive(&mut self, topic: &Arc<str>, observer: &dyn Observer) -> bool {
         if let Some((last, stamp, allowed)) = &self.received
             && *stamp == self.stamp
             && last == topic
         {
-            return if *allowed { Ok(()) } else { Err(None) };
+            return *allowed;
         }
         let denied = denial(self.permissions.decide(Action::Receive, topic));
+        if let Some(explanation) = &denied {
+            observer.event(Event::Refused {
+                client: &self.client,
+                action: Action::Receive,
+                resource: topic,
+                explanation,
+            });
+        }
         self.received = Some((Arc::clone(topic), self.stamp, denied.is_none()));
-        denied.map_or(Ok(()), |reason| Err(Some(reason)))
+        denied.is_none()
     }
 
     /// The reason string for a refusal, if the client wants any (`B-75`).

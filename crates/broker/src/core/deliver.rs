@@ -141,11 +141,7 @@ impl Core {
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
             return false;
         }
-        self.statistics.delivered = self.statistics.delivered.saturating_add(1);
-        if qos == QoS::AtLeastOnce {
-            let count = &mut self.statistics.delivered_at_least_once;
-            *count = count.saturating_add(1);
-        }
+        self.statistics.count_delivery(qos);
         let mut durable = false;
         let packet_id = (qos != QoS::AtMostOnce).then(|| {
             let sequence = session.new_sequence();
@@ -290,7 +286,7 @@ impl Core {
                 return;
             };
             connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
-            let may_receive = connected.may_receive(&queued.message.topic);
+            let may_receive = connected.may_receive(&queued.message.topic, &*self.observer);
             let shape = Shape {
                 version: connected.version,
                 qos: queued.qos,
@@ -299,24 +295,16 @@ impl Core {
                 ids: queued.ids.as_deref().unwrap_or_default(),
             };
             let publication = queued.message.publication();
-            let fits = may_receive.is_ok()
+            let fits = may_receive
                 && (queued.resume.is_some() || !queued.message.is_expired(now.unix))
                 && self.single.encode(&publication, shape, now.unix).is_some()
                 && self.single.len() <= connected.maximum_packet_size;
             if !fits {
-                if let Err(Some(explanation)) = may_receive {
-                    self.observer.event(Event::Refused {
-                        client: &connected.client,
-                        action: Action::Receive,
-                        resource: &queued.message.topic,
-                        explanation: &explanation,
-                    });
-                }
                 self.statistics.dropped = self.statistics.dropped.saturating_add(1);
                 forget(&mut self.journal, session, session_key, queued.sequence);
                 continue;
             }
-            let version = shape.version;
+            let (version, qos) = (shape.version, shape.qos);
             let sending = Sending {
                 sequence: queued.sequence,
                 message: session.is_persistent().then_some(queued.message),
@@ -336,9 +324,7 @@ impl Core {
                 self.single
                     .append_to(&mut connection.staged, Some(packet_id));
             }
-            self.statistics.delivered = self.statistics.delivered.saturating_add(1);
-            let count = &mut self.statistics.delivered_at_least_once;
-            *count = count.saturating_add(1);
+            self.statistics.count_delivery(qos);
             if !connection.touched {
                 connection.touched = true;
                 self.touched.push(key);
@@ -420,15 +406,7 @@ impl Core {
             return;
         };
         connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
-        if let Err(explanation) = connected.may_receive(&message.topic) {
-            if let Some(explanation) = explanation {
-                self.observer.event(Event::Refused {
-                    client: &connected.client,
-                    action: Action::Receive,
-                    resource: &message.topic,
-                    explanation: &explanation,
-                });
-            }
+        if !connected.may_receive(&message.topic, &*self.observer) {
             return;
         }
         let shape = Shape {
@@ -446,7 +424,7 @@ impl Core {
             && connection.has_room(self.config.memory.outbox_bytes);
         if fits {
             self.single.append_to(&mut connection.staged, None);
-            self.statistics.delivered = self.statistics.delivered.saturating_add(1);
+            self.statistics.count_delivery(qos);
             self.touch(key);
         } else {
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);

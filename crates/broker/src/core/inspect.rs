@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use thingwire_mqtt::Version;
+use thingwire_mqtt::{QoS, Version};
 
 use super::Core;
 use crate::{Client, Millis};
@@ -32,7 +32,7 @@ pub struct Statistics {
     pub refused_publishes: u64,
     /// PUBLISH packets that were put into outboxes.
     pub delivered: u64,
-    /// Of those, the ones with QoS 1.
+    /// Of those, the ones that are acknowledged: QoS 1, and QoS 2 where the behaviour has it.
     pub delivered_at_least_once: u64,
     /// Deliveries that iot:Receive forbade.
     pub denied_deliveries: u64,
@@ -46,6 +46,16 @@ pub struct Statistics {
     pub bytes_read: u64,
     /// Bytes that were written to connections, before TLS.
     pub bytes_written: u64,
+}
+
+impl Statistics {
+    /// A message was handed to a connection with this QoS.
+    pub(super) fn count_delivery(&mut self, qos: QoS) {
+        self.delivered = self.delivered.saturating_add(1);
+        if qos != QoS::AtMostOnce {
+            self.delivered_at_least_once = self.delivered_at_least_once.saturating_add(1);
+        }
+    }
 }
 
 /// One connection.

@@ -3,6 +3,7 @@
 use clap::Args;
 use serde::Serialize;
 
+use crate::attachments::principals;
 use crate::exit::{Exit, Failure};
 use crate::target::Target;
 use crate::{Context, api, names, output};
@@ -84,23 +85,7 @@ impl To {
             return Ok(answer.thing_group_arn.into_iter().collect());
         }
         if let Some(thing) = &self.thing {
-            let mut found = Vec::new();
-            let mut token = None;
-            loop {
-                let page = cloud
-                    .iot
-                    .list_thing_principals()
-                    .thing_name(thing)
-                    .set_next_token(token)
-                    .send()
-                    .await
-                    .map_err(|error| cloud.advise(api::failed("ListThingPrincipals")(error)))?;
-                found.extend_from_slice(page.principals());
-                match page.next_token {
-                    Some(next) if !next.is_empty() => token = Some(next),
-                    _ => break,
-                }
-            }
+            let found = principals(cloud, thing).await?;
             if found.is_empty() {
                 return Err(Failure::new(
                     Exit::Api,

@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::show::{certificate_id, policies, principals};
+use super::show::certificate_id;
+use crate::attachments::{policies, principals};
 use crate::exit::{Exit, Failure};
 use crate::target::Target;
 use crate::{Context, api, names, output};
@@ -81,7 +82,7 @@ async fn delete_unless_used(cloud: &Target, arn: &str, id: &str) -> Result<(), F
         output::talk(format_args!("  certificate {id} stays: `{other}` uses it"));
         return Ok(());
     }
-    for policy in policies(cloud, arn).await? {
+    for policy in policies(cloud, arn, false).await? {
         cloud
             .iot
             .detach_policy()

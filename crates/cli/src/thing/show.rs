@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Serialize;
 
+use crate::attachments::{policies, principals};
 use crate::exit::Failure;
-use crate::target::Target;
 use crate::{Context, api, names, output};
 
 /// Arguments of `thingwire thing show`.
@@ -47,55 +47,6 @@ pub(super) fn certificate_id(arn: &str) -> Option<&str> {
     arn.split_once(":cert/").map(|(_, id)| id)
 }
 
-/// All principals of a thing.
-pub(super) async fn principals(cloud: &Target, thing: &str) -> Result<Vec<String>, Failure> {
-    let mut principals = Vec::new();
-    let mut token = None;
-    loop {
-        let page = cloud
-            .iot
-            .list_thing_principals()
-            .thing_name(thing)
-            .set_next_token(token)
-            .send()
-            .await
-            .map_err(api::failed("ListThingPrincipals"))?;
-        principals.extend_from_slice(page.principals());
-        match page.next_token {
-            Some(next) if !next.is_empty() => token = Some(next),
-            _ => return Ok(principals),
-        }
-    }
-}
-
-/// The names of all policies attached to a certificate.
-pub(super) async fn policies(
-    cloud: &Target,
-    certificate_arn: &str,
-) -> Result<Vec<String>, Failure> {
-    let mut names = Vec::new();
-    let mut marker = None;
-    loop {
-        let page = cloud
-            .iot
-            .list_attached_policies()
-            .target(certificate_arn)
-            .set_marker(marker)
-            .send()
-            .await
-            .map_err(api::failed("ListAttachedPolicies"))?;
-        names.extend(
-            page.policies()
-                .iter()
-                .filter_map(|policy| policy.policy_name.clone()),
-        );
-        match page.next_marker {
-            Some(next) if !next.is_empty() => marker = Some(next),
-            _ => return Ok(names),
-        }
-    }
-}
-
 impl Show {
     pub(super) async fn run(self, context: &Context) -> Result<(), Failure> {
         let cloud = context.target.connect().await?;
@@ -133,7 +84,7 @@ impl Show {
                     .certificate_description()
                     .and_then(|certificate| certificate.status())
                     .map(|status| status.as_str().to_owned());
-                names = policies(&cloud, &arn).await?;
+                names = policies(&cloud, &arn, false).await?;
             }
             shown.principals.push(Principal {
                 arn,

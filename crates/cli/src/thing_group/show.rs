@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use clap::Args;
 use serde::Serialize;
 
+use crate::attachments::policies;
 use crate::exit::Failure;
 use crate::target::Target;
 use crate::{Context, api, names, output};
@@ -116,32 +117,6 @@ fn print(shown: &Shown) -> Result<(), Failure> {
     match shown.things.as_slice() {
         [] => row("things", "none"),
         names => names.iter().try_for_each(|name| row("thing", name)),
-    }
-}
-
-/// The policies of a group; with those of its ancestors, if `recursive`.
-async fn policies(cloud: &Target, arn: &str, recursive: bool) -> Result<Vec<String>, Failure> {
-    let mut found = Vec::new();
-    let mut marker = None;
-    loop {
-        let page = cloud
-            .iot
-            .list_attached_policies()
-            .target(arn)
-            .recursive(recursive)
-            .set_marker(marker)
-            .send()
-            .await
-            .map_err(api::failed("ListAttachedPolicies"))?;
-        let names = page
-            .policies()
-            .iter()
-            .filter_map(|policy| policy.policy_name());
-        found.extend(names.map(str::to_owned));
-        match page.next_marker {
-            Some(next) if !next.is_empty() => marker = Some(next),
-            _ => return Ok(found),
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thingwire_mqtt::QoS;
 
 use super::{Group, Member, PURGE_AGAIN, forget};
+use crate::Now;
 use crate::core::Core;
 use crate::core::durable::Change;
 use crate::core::frame::Shape;
@@ -12,7 +13,6 @@ use crate::core::message::{Message, Publication};
 use crate::core::session::Share;
 use crate::core::slab::Key;
 use crate::core::topics::TopicRef;
-use crate::{Action, Event, Now};
 
 /// What became of an attempt to give a message to a member.
 enum Taken {
@@ -127,16 +127,8 @@ impl Core {
         let Some(name) = self.topics.name(topic) else {
             return Taken::Never;
         };
-        if let Err(explanation) = connected.may_receive(name) {
+        if !connected.may_receive(name, &*self.observer) {
             self.statistics.denied_deliveries = self.statistics.denied_deliveries.saturating_add(1);
-            if let Some(explanation) = explanation {
-                self.observer.event(Event::Refused {
-                    client: &connected.client,
-                    action: Action::Receive,
-                    resource: publication.topic,
-                    explanation: &explanation,
-                });
-            }
             return Taken::Never;
         }
         let qos = publication.qos.min(member.qos);
@@ -180,7 +172,7 @@ impl Core {
             session.send_share(share, qos)
         });
         form.append_to(&mut connection.staged, packet_id);
-        self.count_delivery(qos);
+        self.statistics.count_delivery(qos);
         self.touch(key);
         if self.meter.is_some() && packet_id.is_some() {
             self.note_sent(now, version, member.session);
@@ -361,15 +353,7 @@ impl Core {
                 continue;
             }
             connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
-            if let Err(explanation) = connected.may_receive(&message.topic) {
-                if let Some(explanation) = explanation {
-                    self.observer.event(Event::Refused {
-                        client: &connected.client,
-                        action: Action::Receive,
-                        resource: &message.topic,
-                        explanation: &explanation,
-                    });
-                }
+            if !connected.may_receive(&message.topic, &*self.observer) {
                 // Another member may be allowed.
                 return Pumped::Denied;
             }
@@ -411,20 +395,12 @@ impl Core {
                 Some(session.send_share(share, qos))
             };
             self.single.append_to(&mut connection.staged, packet_id);
-            self.count_delivery(qos);
+            self.statistics.count_delivery(qos);
             self.touch(key);
             if self.meter.is_some() && packet_id.is_some() {
                 self.note_sent(now, version, member.session);
             }
             return Pumped::Sent;
-        }
-    }
-
-    fn count_delivery(&mut self, qos: QoS) {
-        self.statistics.delivered = self.statistics.delivered.saturating_add(1);
-        if qos != QoS::AtMostOnce {
-            let count = &mut self.statistics.delivered_at_least_once;
-            *count = count.saturating_add(1);
         }
     }
 }
