@@ -102,6 +102,7 @@ if have mosquitto_pub && have mosquitto_sub; then
         check_list
         ;;
     esac
+    sleep 2 # AWS takes one CONNECT a second of each client id
     limited mosquitto_sub -V mqttv5 -E -h "$endpoint" -p "$port" -i "$client_id" -q 1 \
         --cafile "$root_ca" --cert "$certificate" --key "$private_key" -t "$subscribe_topic"
     code=$?
