@@ -2,11 +2,15 @@
 //! out, a counter of instructions, and a stack that shows how deep it was used.
 #![no_std]
 
+mod memory;
+
 use core::arch::{asm, global_asm};
 use core::fmt::{self, Write as _};
 use core::panic::PanicInfo;
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
+
+pub use memory::Memory;
 
 /// The machine's serial line: what is written there appears.
 const SERIAL: *mut u8 = 0x1000_0000 as *mut u8;

@@ -117,7 +117,10 @@ fn print(shown: &Shown) -> Result<(), Failure> {
         let id = certificate_id(&principal.arn).unwrap_or(&principal.arn);
         row("certificate", &format!("{id} {status}"))?;
         match principal.policies.as_slice() {
-            [] => row("  policy", "none of its own; those of its thing groups hold")?,
+            [] => row(
+                "  policy",
+                "none of its own; those of its thing groups hold",
+            )?,
             names => row("  policy", &names.join(", "))?,
         }
     }
