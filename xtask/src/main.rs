@@ -18,6 +18,7 @@ mod policy;
 mod rules;
 mod run;
 mod size;
+mod statements;
 mod test;
 
 use std::process::ExitCode;
@@ -37,8 +38,8 @@ cargo xtask size          bytes of flash beside other MQTT libraries; writes a t
 cargo xtask instructions  instructions a message beside other MQTT engines; another table of docs/benchmarks.md
 cargo xtask policy        the policy engine beside cedar-policy: 20,000 decisions compared, instructions counted
 cargo xtask chip          memory and instructions on an emulated riscv32imc beside others; another table of docs/benchmarks.md
-cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md;
-                          with --check it only says whether that page is up to date
+cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md
+                          and docs/mqtt-statements.md; with --check it only says whether they are up to date
 ";
 
 fn main() -> ExitCode {

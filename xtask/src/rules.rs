@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::run::{Failed, root};
+use crate::statements;
 
 /// A rule's section letter and number; sorts as people count.
 type Rule = (char, u32);
@@ -19,11 +20,14 @@ const SOURCES: &[&str] = &["crates", "conformance", "bench"];
 /// The page with the rules that no test cites.
 const PAGE: &str = "docs/rules-without-a-test.md";
 
-/// Writes [`PAGE`] and prints the counts; with `--check` it compares instead of writing.
+/// Writes [`PAGE`] and that of the MQTT statements, and prints the counts; with `--check` it compares instead of writing.
 pub(crate) fn list(arguments: &[String]) -> Result<(), Failed> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        [] => page_then(write),
+        [] => {
+            page_then(write)?;
+            write_to(statements::PAGE, &statements::page()?)
+        }
         ["--check"] => check(),
         _ => Err(Failed::new(
             "`cargo xtask rules` takes `--check` or nothing",
@@ -31,24 +35,33 @@ pub(crate) fn list(arguments: &[String]) -> Result<(), Failed> {
     }
 }
 
-/// Fails when [`PAGE`] does not say what the sources say.
+/// Fails when a page does not say what the sources say.
 pub(crate) fn check() -> Result<(), Failed> {
-    page_then(compare)
+    page_then(compare)?;
+    compare_with(statements::PAGE, &statements::page()?)
 }
 
 fn write(page: &str) -> Result<(), Failed> {
-    fs::write(root().join(PAGE), page)
-        .map_err(|error| Failed::new(format!("`{PAGE}` cannot be written: {error}")))
+    write_to(PAGE, page)
 }
 
 fn compare(page: &str) -> Result<(), Failed> {
+    compare_with(PAGE, page)
+}
+
+fn write_to(path: &str, page: &str) -> Result<(), Failed> {
+    fs::write(root().join(path), page)
+        .map_err(|error| Failed::new(format!("`{path}` cannot be written: {error}")))
+}
+
+fn compare_with(path: &str, page: &str) -> Result<(), Failed> {
     // Windows may have checked it out with other line ends.
-    let committed = fs::read_to_string(root().join(PAGE)).unwrap_or_default();
+    let committed = fs::read_to_string(root().join(path)).unwrap_or_default();
     if committed.lines().eq(page.lines()) {
         Ok(())
     } else {
         Err(Failed::new(format!(
-            "`{PAGE}` is out of date: run `cargo xtask rules` and commit it"
+            "`{path}` is out of date: run `cargo xtask rules` and commit it"
         )))
     }
 }

@@ -4,7 +4,7 @@
 //! MQTT suites can judge the engine. [`Rules::of`] is the one table of their differences; the rest of the
 //! broker reads the table and never asks which behaviour it is.
 
-use thingwire_mqtt::QoS;
+use thingwire_mqtt::{QoS, ReasonCode};
 
 /// How the broker behaves where AWS IoT Core and the MQTT standard part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,6 +62,8 @@ pub struct Rules {
     pub payload_len: usize,
     /// `B-22`, `B-42`: bytes of a whole packet (146 KB).
     pub packet_len: usize,
+    /// `B-76` (which has no 0x95): the code for a packet that is longer.
+    pub too_large: ReasonCode,
     /// `B-72`: bytes of all user properties of a packet, names and values.
     pub user_properties_len: usize,
     /// `B-72`: bytes of Content Type.
@@ -100,6 +102,7 @@ impl Rules {
                 share_name_len: 128,
                 payload_len: 131_072,
                 packet_len: 149_504,
+                too_large: ReasonCode::QUOTA_EXCEEDED,
                 user_properties_len: 8_192,
                 content_type_len: 256,
                 correlation_data_len: 8_192,
@@ -128,6 +131,7 @@ impl Rules {
                 payload_len: NONE,
                 // The standard allows 256 MiB; one packet must not be able to fill our memory.
                 packet_len: 16 * 1024 * 1024,
+                too_large: ReasonCode::PACKET_TOO_LARGE,
                 user_properties_len: NONE,
                 content_type_len: NONE,
                 correlation_data_len: NONE,

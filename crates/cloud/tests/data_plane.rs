@@ -147,6 +147,7 @@ async fn open(
         return Err(head);
     }
     // A-9, and RFC 6455's own example.
+    // v311 v5 [MQTT-6.0.0-4]: the sub-protocol is said
     assert!(head.contains("sec-websocket-protocol: mqtt\r\n"), "{head}");
     assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
     Ok(WebSocketStream::from_raw_socket(stream, Role::Client, None).await)
@@ -295,6 +296,7 @@ async fn a_handshake_out_of_form_is_refused() {
         ("sec-websocket-version", "8"),
         ("sec-websocket-key", "short"),
         // Clients that speak MQTT 3.1 alone.
+        // v311 v5 [MQTT-6.0.0-3]: another sub-protocol
         ("sec-websocket-protocol", "mqttv3.1"),
     ] {
         let mut headers = upgrade();

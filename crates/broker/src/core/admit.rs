@@ -234,8 +234,7 @@ impl Core {
             // [MQTT-3.2.2-19]
             if Packet::ConnAck(packet)
                 .encoded_len(version)
-                .unwrap_or(usize::MAX)
-                > wishes.maximum_packet_size
+                .map_or(true, |len| len > wishes.maximum_packet_size)
             {
                 packet.properties = Properties::EMPTY;
             }

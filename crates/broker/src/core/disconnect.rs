@@ -248,8 +248,7 @@ impl Core {
             // [MQTT-3.14.2-3]
             if Packet::Disconnect(packet)
                 .encoded_len(Version::V5)
-                .unwrap_or(usize::MAX)
-                > connected.maximum_packet_size
+                .map_or(true, |len| len > connected.maximum_packet_size)
             {
                 packet.properties = Properties::EMPTY;
             }

@@ -56,6 +56,7 @@ use shared::Shared;
 use slab::{Key, Slab};
 use timers::{Timer, Timers};
 use topics::Topics;
+use violation::has_its_code;
 
 pub use durable::Batch;
 pub use inspect::{ConnectionInfo, Statistics};
@@ -211,6 +212,13 @@ impl Core {
     fn handle(&mut self, now: Now, key: Key, packet: &Packet<'_>) {
         match packet {
             Packet::Publish(publish) => self.publish(now, key, publish),
+            // [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.6.2-1] [MQTT-3.7.2-1]
+            _ if !has_its_code(packet) => self.violate(
+                now,
+                key,
+                ReasonCode::PROTOCOL_ERROR,
+                "a reason code that this packet does not have",
+            ),
             Packet::PubAck(ack) => self.puback(now, key, ack.packet_id),
             Packet::Subscribe(subscribe) => self.subscribe(now, key, subscribe),
             Packet::Unsubscribe(unsubscribe) => self.unsubscribe(now, key, unsubscribe),

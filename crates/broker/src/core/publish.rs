@@ -340,9 +340,9 @@ impl Core {
         others: usize,
     ) -> Option<String> {
         let len = detail.len().saturating_add(others).saturating_add(8);
-        (connected.wants_reason(self.config.choices.reason_string)
-            && len <= connected.maximum_packet_size)
-            .then_some(detail)
+        // It may quote a topic that is as long as text can be.
+        let fits = len <= connected.maximum_packet_size.min(usize::from(u16::MAX));
+        (fits && connected.wants_reason(self.config.choices.reason_string)).then_some(detail)
     }
 
     /// `B-41`.
@@ -374,13 +374,17 @@ fn resolve_alias(
     connected: &mut Connected,
     publish: &Publish<'_>,
 ) -> Result<Option<Arc<str>>, (ReasonCode, &'static str)> {
-    if publish.properties.is_empty() {
-        return Ok(None);
+    let mut alias = None;
+    for property in &publish.properties {
+        match property {
+            Property::TopicAlias(value) => alias = Some(value),
+            Property::SubscriptionIdentifier(_) => {
+                let detail = "[MQTT-3.3.4-6] only a server sends a subscription identifier";
+                return Err((ReasonCode::PROTOCOL_ERROR, detail));
+            }
+            _ => {}
+        }
     }
-    let alias = publish.properties.find(|property| match property {
-        Property::TopicAlias(alias) => Some(alias),
-        _ => None,
-    });
     let Some(alias) = alias else { return Ok(None) };
     if alias == 0 || alias > TOPIC_ALIAS_MAXIMUM {
         return Err((

@@ -24,8 +24,7 @@ impl Core {
             return;
         };
         let code = match error {
-            // `B-76` has no 0x95.
-            DecodeError::TooLarge { .. } => ReasonCode::QUOTA_EXCEEDED,
+            DecodeError::TooLarge { .. } => self.rules.too_large,
             other => other.reason_code(),
         };
         let detail = error.to_string();
@@ -86,6 +85,19 @@ impl Core {
                 detail,
             });
         }
+    }
+}
+
+/// Whether a client may send this packet with this code (tables 3-4 to 3-7 of MQTT 5). MQTT 3.1.1 has no codes, and what is no
+/// acknowledgement of a PUBLISH has none here. The code of DISCONNECT is not asked about: it ends the connection anyhow.
+pub(super) const fn has_its_code(packet: &Packet<'_>) -> bool {
+    match packet {
+        Packet::PubAck(ack) | Packet::PubRec(ack) => matches!(
+            ack.reason_code.0,
+            0 | 0x10 | 0x80 | 0x83 | 0x87 | 0x90 | 0x91 | 0x97 | 0x99
+        ),
+        Packet::PubRel(ack) | Packet::PubComp(ack) => matches!(ack.reason_code.0, 0 | 0x92),
+        _ => true,
     }
 }
 

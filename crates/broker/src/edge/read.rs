@@ -100,6 +100,11 @@ impl Reader {
                     if let (None, Packet::Connect(connect)) = (self.version, &packet) {
                         self.version = Some(connect.version);
                     }
+                    if self.version == Some(Version::V5) && !is_shortest(&frame) {
+                        let error = DecodeError::Malformed("remaining length");
+                        broken = Some((error, said_version(&frame)));
+                        break;
+                    }
                     packets.push(packet);
                     if packets.len() >= BATCH {
                         take(&packets, None);
@@ -121,6 +126,17 @@ impl Reader {
         }
         if broken.is_some() { bytes.len() } else { used }
     }
+}
+
+/// `[MQTT-1.5.5-1]`: MQTT 5 allows only the shortest form of the remaining length, MQTT 3.1.1 all.
+const fn is_shortest(frame: &Frame<'_>) -> bool {
+    let shortest = match frame.header.remaining_len {
+        0..=0x7F => 2,
+        0x80..=0x3FFF => 3,
+        0x4000..=0x1F_FFFF => 4,
+        _ => 5,
+    };
+    frame.header.header_len == shortest
 }
 
 /// The version that a CONNECT claims, though it could not be read as a whole: protocol name, then level (3.1.2).

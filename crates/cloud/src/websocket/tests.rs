@@ -17,7 +17,7 @@ async fn pair() -> (Frames<DuplexStream>, WebSocketStream<DuplexStream>) {
     (server, client)
 }
 
-/// `[MQTT-6.0.0-2]`: packets are not aligned with frames.
+/// v311 v5 [MQTT-6.0.0-2]: packets are not aligned with frames.
 #[tokio::test]
 async fn frames_are_one_stream_of_bytes() {
     let (mut server, mut client) = pair().await;
@@ -122,7 +122,7 @@ async fn code_after(message: Message) -> CloseCode {
     code
 }
 
-/// `[MQTT-6.0.0-1]` and RFC 6455, 7.4.1.
+/// v311 v5 [MQTT-6.0.0-1] and RFC 6455, 7.4.1.
 #[tokio::test]
 async fn each_end_has_its_close_code() {
     let text = code_after(Message::Text("CONNECT".into())).await;

@@ -189,3 +189,24 @@ fn mqtt_4_8_2_5_a_shared_qos_2_message_goes_to_nobody_else_when_its_members_sess
         assert!(!got.concat().contains("PUBLISH"), "{got:?}");
     }
 }
+
+/// v5 [MQTT-4.3.3-7]: what was sent does not expire
+#[test]
+fn what_was_sent_with_qos_2_does_not_expire_any_more() {
+    let mut world = standard();
+    let (device, _) = world.persistent(V5, "device");
+    world.subscribe(&device, &[("a", Q2)]);
+    let from = world.client(V5, "from");
+    let list = [Property::MessageExpiryInterval(5)];
+    let publish = Publish {
+        properties: Properties::List(&list),
+        ..exactly_once("a", "x", 1)
+    };
+    world.send(&from, &[Packet::Publish(publish)]);
+    let sent = world.got(&device);
+    assert_eq!(codes(&sent), ["PUBLISH #1 a x"]);
+    world.lose(&device);
+    world.pass(60);
+    let (_, got) = world.persistent(V5, "device");
+    assert_eq!(got, ["CONNACK 00 present", "PUBLISH #1 dup a x"]);
+}

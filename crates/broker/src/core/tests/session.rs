@@ -71,6 +71,7 @@ fn b_23_a_session_that_is_not_kept_ends_with_its_connection() {
     }
 }
 
+/// v5 [MQTT-4.1.0-2]: a session ends when its interval has passed
 #[test]
 fn b_24_a_session_expires_its_interval_after_the_disconnection() {
     for version in [V3, V5] {
@@ -240,6 +241,7 @@ fn packet_identifiers_wrap_around_those_that_are_still_in_flight() {
     assert_eq!(world.core.connections()[0].in_flight, 1);
 }
 
+/// v5 [MQTT-3.3.2-5], v5 [MQTT-3.3.2-6]: what is left of the interval goes on.
 #[test]
 fn b_74_a_message_that_expired_while_it_waited_is_not_delivered() {
     let mut world = World::new();
