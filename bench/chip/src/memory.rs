@@ -9,14 +9,14 @@ use embedded_io_async::{ErrorType, Read, Write};
 #[derive(Debug)]
 pub struct Memory<'a> {
     connack: &'static [u8],
-    publish: &'a [u8],
+    publish: &'a Cell<&'a [u8]>,
     at: usize,
     written: &'a Cell<usize>,
 }
 
 impl<'a> Memory<'a> {
-    /// `written` counts what is written.
-    pub fn new(connack: &'static [u8], publish: &'a [u8], written: &'a Cell<usize>) -> Self {
+    /// `written` counts what is written; `publish` may be exchanged for one of the same bytes that lies elsewhere.
+    pub fn new(connack: &'static [u8], publish: &'a Cell<&'a [u8]>, written: &'a Cell<usize>) -> Self {
         Self { connack, publish, at: 0, written }
     }
 }
@@ -27,11 +27,12 @@ impl ErrorType for Memory<'_> {
 
 impl Read for Memory<'_> {
     async fn read(&mut self, buf: &mut [u8]) -> Result<usize, Infallible> {
-        let from = if self.connack.is_empty() { &self.publish[self.at..] } else { self.connack };
+        let publish = self.publish.get();
+        let from = if self.connack.is_empty() { &publish[self.at..] } else { self.connack };
         let count = from.len().min(buf.len());
         buf[..count].copy_from_slice(&from[..count]);
         if self.connack.is_empty() {
-            self.at = (self.at + count) % self.publish.len();
+            self.at = (self.at + count) % publish.len();
         } else {
             self.connack = &self.connack[count..];
         }

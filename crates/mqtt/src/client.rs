@@ -33,6 +33,7 @@ mod inbound;
 mod operations;
 mod outbound;
 mod reader;
+mod record;
 mod resume;
 mod session;
 mod silence;

@@ -5,7 +5,7 @@
 
 use crate::fault::Fault;
 use crate::filters::{is_no_local_on_shared, subscription_options};
-use crate::property::rules::{Place, measure, write as properties, write_both};
+use crate::property::rules::{Measured, Place, measure, write as properties, write_both};
 use crate::wire::{VARIABLE_INTEGER_MAX, Writer, no_null, variable_integer_len};
 use crate::{
     Ack, Auth, ConnAck, Connect, Disconnect, Packet, PacketId, PacketType, Properties, Publish,
@@ -194,7 +194,10 @@ pub(crate) fn publish(
     } else {
         2
     };
-    let properties = measure(version, Place::Publish, &publish.properties)?;
+    let properties = match publish.properties.is_empty() {
+        true => Measured::none(version),
+        false => measure(version, Place::Publish, &publish.properties)?,
+    };
     let head = topic
         .len()
         .wrapping_add(id_len)
@@ -211,7 +214,7 @@ pub(crate) fn publish(
         if let Some(packet_id) = publish.packet_id {
             writer.u16(packet_id.get());
         }
-        properties.write(&mut writer)?;
+        properties.write(&publish.properties, &mut writer)?;
         writer.bytes(payload);
     }
     Ok(needed)

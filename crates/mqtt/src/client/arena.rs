@@ -1,6 +1,6 @@
 //! The lent arena: encoded packets that must outlive a write, packed in the order they were accepted.
 //!
-//! Each record is a header of [`HEADER`] bytes, the encoded packet, and one byte for every reason
+//! Each record is a header (see [`record`](super::record)), the encoded packet, and one byte for every reason
 //! code its acknowledgement will bring. The header lives in the arena too, so that the lent buffer
 //! is the only capacity there is. Removing a record closes the gap; records are therefore found by
 //! walking from the front, and remembered by ticket, never by position.
@@ -8,191 +8,9 @@
 //! No function here can panic: a position that is not a record's start reads as "no record". Positions are added up with
 //! wrapping because they lie inside a slice, and each is checked where it is used.
 
-use crate::QoS;
+use super::record::{Entry, HEADER, Head};
 use crate::fault::Fault;
 use crate::wire::close_gap;
-
-/// Bytes of bookkeeping before each packet.
-pub(super) const HEADER: usize = 16;
-
-/// What kind of packet a record holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    /// PUBLISH with QoS 0: gone once written, dropped with the connection.
-    PublishQos0,
-    /// PUBLISH with QoS 1: kept until PUBACK.
-    PublishQos1,
-    /// SUBSCRIBE: kept after SUBACK as well, to be sent again when the server lost the session.
-    Subscribe,
-    /// UNSUBSCRIBE: kept until UNSUBACK.
-    Unsubscribe,
-    /// PUBLISH with QoS 2: kept until PUBREC.
-    #[cfg(feature = "qos2")]
-    PublishQos2 = 4,
-    /// PUBREL: kept until PUBCOMP.
-    #[cfg(feature = "qos2")]
-    Release = 5,
-    /// No packet: the identifier of a received PUBLISH with QoS 2, kept until PUBREL.
-    #[cfg(feature = "qos2")]
-    Received = 6,
-    /// A DISCONNECT with more than nothing to say: sent when all else is, dropped with the connection.
-    #[cfg(feature = "v5")]
-    Farewell = 7,
-}
-
-impl Kind {
-    /// A PUBLISH that is acknowledged.
-    pub(super) const fn is_kept_publish(self) -> bool {
-        #[cfg(feature = "qos2")]
-        if matches!(self, Self::PublishQos2) {
-            return true;
-        }
-        matches!(self, Self::PublishQos1)
-    }
-
-    /// The same, without telling kept PUBLISHes apart.
-    pub(super) const fn alike(self) -> Self {
-        #[cfg(feature = "qos2")]
-        if matches!(self, Self::PublishQos2) {
-            return Self::PublishQos1;
-        }
-        self
-    }
-
-    /// The quality of service of a kept PUBLISH.
-    pub(super) const fn qos(self) -> QoS {
-        #[cfg(feature = "qos2")]
-        if matches!(self, Self::PublishQos2) {
-            return QoS::ExactlyOnce;
-        }
-        QoS::AtLeastOnce
-    }
-
-    /// Whether the packet identifier is the server's and not ours.
-    pub(super) const fn is_inbound(self) -> bool {
-        #[cfg(feature = "qos2")]
-        if matches!(self, Self::Received) {
-            return true;
-        }
-        false
-    }
-
-    /// Whether a PUBLISH of which nothing but PUBREL and PUBCOMP is missing.
-    pub(super) const fn is_release(self) -> bool {
-        #[cfg(feature = "qos2")]
-        if matches!(self, Self::Release) {
-            return true;
-        }
-        false
-    }
-}
-
-/// Where a record stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
-    /// Never sent, or to be sent as if new because the server lost the session.
-    Queued,
-    /// Sent before; to be sent again with the same packet identifier (a PUBLISH with DUP).
-    Resend,
-    /// On the wire, waiting for its acknowledgement.
-    Sent,
-    /// A SUBSCRIBE whose filters the server holds.
-    Granted,
-    /// Acknowledged; its result codes wait for whoever holds the ticket.
-    Done,
-    /// No longer wanted, but half written: the bytes must stay until the packet is whole.
-    Withdrawn,
-    /// A SUBSCRIBE that the server closed the connection on: to be tried again later.
-    Aside,
-}
-
-/// A record's header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Entry {
-    pub(super) kind: Kind,
-    pub(super) state: State,
-    /// Whether somebody holds the ticket and will ask for the result.
-    pub(super) awaited: bool,
-    /// Reason code bytes after the packet.
-    pub(super) codes: u8,
-    /// 0 when the record holds no identifier at the moment.
-    pub(super) packet_id: u16,
-    pub(super) ticket: u32,
-    /// The low half of the moment, which comes round after 49 days; nothing on a connection waits that long.
-    pub(super) sent_at: u32,
-    /// Bytes after the header: packet, then codes.
-    pub(super) len: u32,
-}
-
-impl Entry {
-    /// Bytes of the encoded packet.
-    pub(super) const fn packet_len(&self) -> usize {
-        (self.len as usize).wrapping_sub(self.codes as usize)
-    }
-
-    const fn to_bytes(self) -> [u8; HEADER] {
-        let [l0, l1, l2, l3] = self.len.to_le_bytes();
-        let [t0, t1, t2, t3] = self.ticket.to_le_bytes();
-        let [s0, s1, s2, s3] = self.sent_at.to_le_bytes();
-        let [id_low, id_high] = self.packet_id.to_le_bytes();
-        let what = self.kind as u8 | (self.state as u8) << 3 | (self.awaited as u8) << 7;
-        [
-            l0, l1, l2, l3, t0, t1, t2, t3, s0, s1, s2, s3, id_low, id_high, self.codes, what,
-        ]
-    }
-
-    const fn from_bytes(bytes: &[u8; HEADER]) -> Self {
-        let [
-            l0,
-            l1,
-            l2,
-            l3,
-            t0,
-            t1,
-            t2,
-            t3,
-            s0,
-            s1,
-            s2,
-            s3,
-            id_low,
-            id_high,
-            codes,
-            what,
-        ] = *bytes;
-        Self {
-            len: u32::from_le_bytes([l0, l1, l2, l3]),
-            ticket: u32::from_le_bytes([t0, t1, t2, t3]),
-            sent_at: u32::from_le_bytes([s0, s1, s2, s3]),
-            packet_id: u16::from_le_bytes([id_low, id_high]),
-            codes,
-            kind: match what & 7 {
-                0 => Kind::PublishQos0,
-                1 => Kind::PublishQos1,
-                2 => Kind::Subscribe,
-                #[cfg(feature = "qos2")]
-                4 => Kind::PublishQos2,
-                #[cfg(feature = "qos2")]
-                5 => Kind::Release,
-                #[cfg(feature = "qos2")]
-                6 => Kind::Received,
-                #[cfg(feature = "v5")]
-                7 => Kind::Farewell,
-                _ => Kind::Unsubscribe,
-            },
-            state: match what >> 3 & 0xF {
-                0 => State::Queued,
-                1 => State::Resend,
-                2 => State::Sent,
-                3 => State::Granted,
-                4 => State::Done,
-                5 => State::Withdrawn,
-                _ => State::Aside,
-            },
-            awaited: what & 0x80 != 0,
-        }
-    }
-}
 
 /// A position in the arena. Valid until the next removal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
@@ -202,6 +20,11 @@ impl At {
     /// Where the packet begins.
     const fn body(self) -> usize {
         self.0.wrapping_add(HEADER)
+    }
+
+    /// The position behind a record that begins here.
+    pub(super) const fn behind(self, len: u32) -> Self {
+        Self(self.body().wrapping_add(len as usize))
     }
 }
 
@@ -250,49 +73,39 @@ impl<'b> Arena<'b> {
         Some(end)
     }
 
-    /// Adds a record behind the last one. Answers the bytes of the arena that it takes.
-    pub(super) fn push(
-        &mut self,
-        mut entry: Entry,
-        encode: &Encode<'_>,
-    ) -> Result<usize, PushError> {
-        let free = self.free();
-        let codes = usize::from(entry.codes);
-        let (front, tail) = self.buf.split_at_mut_checked(self.used).unwrap_or_default();
-        let (header, body) = match tail.split_first_chunk_mut::<HEADER>() {
-            Some((header, body)) => (Some(header), body),
-            None => (None, Default::default()),
-        };
-        // Without room for header and codes `encode` still tells how much the packet needs.
-        let room = body.len().checked_sub(codes);
-        let room = room
-            .and_then(|room| body.get_mut(..room))
-            .unwrap_or_default();
-        let room_len = room.len();
+    /// Adds a record behind the last one.
+    pub(super) fn push(&mut self, entry: Entry, encode: &Encode<'_>) -> Result<(), PushError> {
+        let (front, room) = self.room(entry.codes);
         let written = encode(front, room).map_err(PushError::Encode)?;
-        let len = written.wrapping_add(codes);
-        let taken = len.wrapping_add(HEADER);
-        // An empty header means that there was no room either: no packet is empty.
-        let (Some(header), true) = (header, written <= room_len) else {
-            return Err(PushError::NoRoom {
-                needed: taken,
-                free,
-            });
-        };
+        self.commit(entry, written)
+    }
+
+    /// The records so far, and the room there is for the packet of one more that has so many `codes`.
+    ///
+    /// None when there is not even room for header and codes: then whoever writes still learns how much the packet needs.
+    pub(super) fn room(&mut self, codes: u8) -> (&[u8], &mut [u8]) {
+        let (front, tail) = self.buf.split_at_mut_checked(self.used).unwrap_or_default();
+        let end = tail.len().saturating_sub(usize::from(codes));
+        (front, tail.get_mut(HEADER..end).unwrap_or_default())
+    }
+
+    /// Adds the record whose packet, so many bytes, was `written` into the [`room`](Self::room) for it, if it fitted.
+    pub(super) fn commit(&mut self, mut entry: Entry, written: usize) -> Result<(), PushError> {
+        let free = self.free();
+        let len = written.wrapping_add(usize::from(entry.codes));
+        let needed = len.wrapping_add(HEADER);
+        if needed > free {
+            return Err(PushError::NoRoom { needed, free });
+        }
         entry.len = len as u32;
-        *header = entry.to_bytes();
-        self.used = self.used.wrapping_add(taken);
-        Ok(taken)
+        let at = At(self.used);
+        self.used = self.used.wrapping_add(needed);
+        self.set(at, &entry);
+        Ok(())
     }
 
-    /// Where the next record will begin.
-    pub(super) fn mark(&self) -> At {
-        At(self.used)
-    }
-
-    /// Takes back the records from `mark` on.
-    pub(super) fn back_to(&mut self, mark: At) {
-        self.used = self.used.min(mark.0);
+    pub(super) const fn is_empty(&self) -> bool {
+        self.used == 0
     }
 
     pub(super) fn first(&self) -> At {
@@ -305,9 +118,15 @@ impl<'b> Arena<'b> {
         Some(Entry::from_bytes(records.first_chunk()?))
     }
 
+    /// The same, without what a walk does not look at.
+    pub(super) fn head(&self, at: At) -> Option<Head> {
+        let records = self.buf.get(at.0..self.used)?;
+        Some(Head::from_bytes(records.first_chunk()?))
+    }
+
     /// The position behind the record `entry` at `at`.
     pub(super) const fn after(&self, at: At, entry: &Entry) -> At {
-        At(at.body().wrapping_add(entry.len as usize))
+        at.behind(entry.len)
     }
 
     pub(super) fn find(&self, mut wanted: impl FnMut(&Entry) -> bool) -> Option<(At, Entry)> {
@@ -337,6 +156,12 @@ impl<'b> Arena<'b> {
         Self::packet_in(self.buf, at, entry)
     }
 
+    /// The same.
+    pub(super) fn packet_of(&self, at: At, head: &Head) -> &[u8] {
+        let end = at.body().wrapping_add(head.packet_len());
+        self.buf.get(at.body()..end).unwrap_or_default()
+    }
+
     pub(super) fn packet_mut(&mut self, at: At, entry: &Entry) -> &mut [u8] {
         let end = at.body().wrapping_add(entry.packet_len());
         self.buf.get_mut(at.body()..end).unwrap_or_default()
@@ -364,7 +189,19 @@ impl<'b> Arena<'b> {
 
     /// Takes the record out and closes the gap.
     pub(super) fn remove(&mut self, at: At, entry: &Entry) {
-        self.cut(at.0, self.after(at, entry).0);
+        self.remove_of(at, entry.len);
+    }
+
+    /// The same, for a record of that length.
+    #[inline(never)]
+    pub(super) fn remove_of(&mut self, at: At, len: u32) {
+        let end = at.behind(len).0;
+        if end >= self.used {
+            // Nothing lies behind it, as with nearly every record that is written and gone.
+            self.used = self.used.min(at.0);
+        } else {
+            self.cut(at.0, end);
+        }
     }
 
     /// Drops the packet but keeps header and codes: what a ticket holder still needs.
@@ -386,6 +223,7 @@ impl<'b> Arena<'b> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::record::{Kind, State};
     use super::*;
 
     fn entry(ticket: u32, codes: u8) -> Entry {
@@ -410,45 +248,6 @@ mod tests {
                 Ok(packet.len())
             })
             .is_ok()
-    }
-
-    #[test]
-    fn headers_survive_the_round_trip() {
-        for kind in [
-            Kind::PublishQos0,
-            Kind::PublishQos1,
-            Kind::Subscribe,
-            Kind::Unsubscribe,
-            #[cfg(feature = "v5")]
-            Kind::Farewell,
-            #[cfg(feature = "qos2")]
-            Kind::PublishQos2,
-            #[cfg(feature = "qos2")]
-            Kind::Release,
-            #[cfg(feature = "qos2")]
-            Kind::Received,
-        ] {
-            for state in [
-                State::Queued,
-                State::Resend,
-                State::Sent,
-                State::Granted,
-                State::Done,
-                State::Withdrawn,
-                State::Aside,
-            ] {
-                for awaited in [false, true] {
-                    let header = Entry {
-                        kind,
-                        state,
-                        awaited,
-                        len: 77,
-                        ..entry(0xAABB_CCDD, 3)
-                    };
-                    assert_eq!(Entry::from_bytes(&header.to_bytes()), header);
-                }
-            }
-        }
     }
 
     #[test]

@@ -9,8 +9,9 @@
 //! answered and not handed over again (method B of 4.3.3). PUBREC leaves when the application has taken the message.
 
 use super::acks::Owed;
-use super::arena::{At, Entry, Kind, PushError, State};
+use super::arena::{At, PushError};
 use super::outbound::put;
+use super::record::{Entry, Kind, State};
 use super::session::Session;
 use super::{Event, SessionError, Ticket};
 use crate::fault::Fault;

@@ -1,6 +1,7 @@
 //! What a session can be asked about itself: how many subscriptions it holds, how fast the server answers.
 
-use super::arena::{At, Entry, Kind, State};
+use super::arena::At;
+use super::record::{Entry, Kind, State};
 use super::session::Session;
 use super::stored;
 use crate::ReasonCode;

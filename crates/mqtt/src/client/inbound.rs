@@ -1,9 +1,10 @@
 //! What the server's packets mean for the session.
 
 use super::acks::Owed;
-use super::arena::{At, Entry, Kind, State};
+use super::arena::At;
 use super::operations::Ticket;
 use super::reader::Skipped;
+use super::record::{Entry, Kind, State};
 use super::session::{Link, Ping, Session};
 use super::{Millis, Negotiated, SessionError};
 use crate::fault::Fault;

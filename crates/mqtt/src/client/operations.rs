@@ -1,6 +1,7 @@
 //! What the application asks for: publish, subscribe, unsubscribe, and how each of them went.
 
-use super::arena::{Arena, At, Entry, HEADER, Kind, PushError, State};
+use super::arena::{Arena, At, PushError};
+use super::record::{Entry, Kind, State};
 use super::session::{Link, Session};
 use super::{PublishError, SubscribeError, stored};
 use crate::fault::Fault;
@@ -116,25 +117,15 @@ impl<'b> Session<'b> {
             sent_at: 0,
             len: 0,
         };
-        let max = match limited {
-            true => self.negotiated.maximum_packet_size as usize,
-            false => usize::MAX,
-        };
-        let before = self.arena.mark();
-        let pushed = self.arena.push(entry, &|_, out| {
-            encode::publish(version, &publish, message.payload, out)
-        });
-        let taken = match pushed {
-            Ok(taken) | Err(PushError::NoRoom { needed: taken, .. }) => taken,
-            Err(PushError::Encode(fault)) => return Err(PublishError::Encode(fault)),
-        };
+        let (_, room) = self.arena.room(entry.codes);
+        let len = encode::publish(version, &publish, message.payload, room)
+            .map_err(PublishError::Encode)?;
         // Learned while it was written, so that it is not measured twice.
-        let len = taken.wrapping_sub(HEADER.wrapping_add(usize::from(acknowledged)));
-        if len > max {
-            self.arena.back_to(before);
+        let max = self.negotiated.maximum_packet_size as usize;
+        if limited && len > max {
             return Err(PublishError::PacketTooLarge { len, max });
         }
-        if let Err(PushError::NoRoom { needed, free }) = pushed {
+        if let Err(PushError::NoRoom { needed, free }) = self.arena.commit(entry, len) {
             let capacity = self.arena.capacity();
             return Err(match needed > capacity {
                 true => PublishError::ArenaTooSmall { needed, capacity },

@@ -4,7 +4,8 @@
 //! arena's records, oldest first, so that what is repeated goes before what is new `[MQTT-4.6.0-1]`.
 
 use super::acks::Owed;
-use super::arena::{At, Entry, Kind, State};
+use super::arena::At;
+use super::record::{Entry, Head, Kind, State};
 use super::session::{Link, Ping, Session, Writing};
 use super::{Millis, SessionError, stored};
 #[cfg(feature = "v5")]
@@ -192,13 +193,13 @@ impl Session<'_> {
         {
             return self.transmit_receipt(at, entry, room);
         }
-        let (at, entry, offset) = if let Some(writing) = self.writing {
+        let (at, head, offset) = if let Some(writing) = self.writing {
             let Some((at, entry)) = self.arena.by_ticket(writing.ticket) else {
                 // Cannot happen: a record stays while it is written. Going on without it is the safe way out.
                 self.writing = None;
                 return 0;
             };
-            (at, entry, writing.offset)
+            (at, entry.head(), writing.offset)
         } else if let Some(owed) = self.acks.first() {
             return self.transmit_ack(owed, room);
         } else if self.ping == Ping::Due {
@@ -208,25 +209,28 @@ impl Session<'_> {
             }
             return written;
         } else if self.is_up_or_draining()
-            && let Some((at, entry)) = self.next_record()
+            && let Some((at, head)) = self.next_record()
         {
             if room.is_empty() {
                 return 0;
             }
-            (at, self.ensure_packet_id(at, entry), 0)
+            if head.kind != Kind::PublishQos0 {
+                self.ensure_packet_id(at);
+            }
+            (at, head, 0)
         } else if let Some((at, entry)) = self.farewell() {
             if room.is_empty() {
                 return 0;
             }
-            (at, entry, 0)
+            (at, entry.head(), 0)
         } else if let Link::Closing { reason, .. } = self.link {
             return self.transmit_disconnect(reason, room);
         } else {
             return 0;
         };
-        let packet = self.arena.packet(at, &entry);
+        let packet = self.arena.packet_of(at, &head);
         #[cfg(feature = "v5")]
-        let (written, offset) = match (offset, entry.kind, self.options.version) {
+        let (written, offset) = match (offset, head.kind, self.options.version) {
             (0, kind, Version::V5) if kind == Kind::PublishQos0 || kind.is_kept_publish() => {
                 let aliases = self.negotiated.topic_alias_maximum;
                 let longest = self.negotiated.maximum_packet_size;
@@ -245,13 +249,13 @@ impl Session<'_> {
             to.copy_from_slice(from);
         }
         if count < rest.len() {
-            self.writing = Some(Writing {
+            self.writing = self.arena.entry(at).map(|entry| Writing {
                 ticket: entry.ticket,
                 offset: offset.wrapping_add(count),
             });
         } else {
             self.writing = None;
-            self.written(now, at, entry);
+            self.written(now, at, head);
         }
         written.wrapping_add(count)
     }
@@ -304,18 +308,18 @@ impl Session<'_> {
     }
 
     /// The oldest record that may be sent now.
-    fn next_record(&self) -> Option<(At, Entry)> {
+    fn next_record(&self) -> Option<(At, Head)> {
         // Asked only when a PUBLISH with QoS 1 or 2 waits.
         let mut may_publish = None;
         let mut at = self.arena.first();
-        while let Some(entry) = self.arena.entry(at) {
-            if matches!(entry.state, State::Queued | State::Resend)
-                && (!entry.kind.is_kept_publish()
+        while let Some(head) = self.arena.head(at) {
+            if matches!(head.state, State::Queued | State::Resend)
+                && (!head.kind.is_kept_publish()
                     || *may_publish.get_or_insert_with(|| self.may_publish()))
             {
-                return Some((at, entry));
+                return Some((at, head));
             }
-            at = self.arena.after(at, &entry);
+            at = at.behind(head.len);
         }
         None
     }
@@ -334,38 +338,39 @@ impl Session<'_> {
     }
 
     /// A subscription that is made again needs a fresh identifier in its stored packet.
-    fn ensure_packet_id(&mut self, at: At, mut entry: Entry) -> Entry {
-        if entry.packet_id != 0 || entry.kind == Kind::PublishQos0 {
-            return entry;
-        }
+    fn ensure_packet_id(&mut self, at: At) {
+        let Some(mut entry) = self.arena.entry(at).filter(|entry| entry.packet_id == 0) else {
+            return;
+        };
         let packet_id = self.free_packet_id();
         self.took_packet_id(packet_id);
         entry.packet_id = packet_id.get();
         self.arena.set(at, &entry);
         stored::set_packet_id(self.arena.packet_mut(at, &entry), packet_id);
-        entry
     }
 
     /// The whole record is on its way.
-    fn written(&mut self, now: Millis, at: At, mut entry: Entry) {
-        match (entry.kind, entry.state) {
-            (Kind::PublishQos0, _) => {
-                self.qos0_sent = Some(now.low());
-                self.arena.remove(at, &entry);
-            }
-            (_, State::Withdrawn) => {
-                self.complete(at, entry);
-            }
-            #[cfg(feature = "v5")]
-            (Kind::Farewell, _) => {
-                self.arena.remove(at, &entry);
-                self.link = Link::Closed;
-            }
-            _ => {
-                entry.state = State::Sent;
-                entry.sent_at = now.low();
-                self.arena.set(at, &entry);
-            }
+    fn written(&mut self, now: Millis, at: At, head: Head) {
+        if head.kind == Kind::PublishQos0 {
+            self.qos0_sent = Some(now.low());
+            self.arena.remove_of(at, head.len);
+            return;
+        }
+        #[cfg(feature = "v5")]
+        if head.kind == Kind::Farewell {
+            self.arena.remove_of(at, head.len);
+            self.link = Link::Closed;
+            return;
+        }
+        let Some(mut entry) = self.arena.entry(at) else {
+            return;
+        };
+        if entry.state == State::Withdrawn {
+            self.complete(at, entry);
+        } else {
+            entry.state = State::Sent;
+            entry.sent_at = now.low();
+            self.arena.set(at, &entry);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is sent again: on a new connection, after the CONNACK said whether the server kept the session, and inside a connection.
 
-use super::arena::{At, Entry, Kind, State};
+use super::arena::At;
+use super::record::{Entry, Kind, State};
 use super::session::Session;
 use super::stored;
 use crate::ReasonCode;

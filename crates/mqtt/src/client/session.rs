@@ -13,7 +13,8 @@
 use super::acks::Acks;
 #[cfg(feature = "v5")]
 use super::arena::PushError;
-use super::arena::{Arena, At, Entry, HEADER, Kind, State};
+use super::arena::{Arena, At};
+use super::record::{Entry, HEADER, Kind, State};
 use super::{ConnectOptions, Millis, Negotiated, SessionError};
 use crate::fault::Fault;
 use crate::{Connect, EncodeError, PacketId, Properties, Property, ReasonCode, Version, encode};
@@ -426,7 +427,7 @@ impl<'b> Session<'b> {
         loop {
             let ticket = self.next_ticket;
             self.next_ticket = ticket.wrapping_add(1);
-            if self.arena.by_ticket(ticket).is_none() {
+            if self.arena.is_empty() || self.arena.by_ticket(ticket).is_none() {
                 return ticket;
             }
         }

@@ -3,7 +3,8 @@
 //! Decides which operation is the likely reason, and when it is set aside. What a closed connection otherwise means for the
 //! session is decided in [`session`](super::session).
 
-use super::arena::{At, Entry, Kind, State};
+use super::arena::At;
+use super::record::{Entry, Kind, State};
 use super::session::{Link, Session, Suspect};
 use super::{Millis, stored};
 use crate::ReasonCode;

@@ -140,7 +140,7 @@ pub(crate) fn write(
     properties: &Properties<'_>,
     writer: &mut Writer<'_>,
 ) -> Result<(), Fault> {
-    measure(version, place, properties)?.write(writer)
+    measure(version, place, properties)?.write(properties, writer)
 }
 
 /// Writes one list and behind it another.
@@ -163,30 +163,28 @@ pub(crate) fn write_both(
     gate.finish()
 }
 
-/// Properties that were found to be in order, and their length.
-pub(crate) struct Measured<'a> {
+/// How long properties are that were found to be in order. Small, because it is handed back on a stack.
+pub(crate) struct Measured {
     place: Place,
-    properties: Properties<'a>,
     /// Bytes behind the length; `None` in MQTT 3.1.1, which has not even a length.
     inside: Option<usize>,
 }
 
 /// Looks whether the properties may stand here and how long they are.
-pub(crate) fn measure<'a>(
+pub(crate) fn measure(
     version: Version,
     place: Place,
-    properties: &Properties<'a>,
-) -> Result<Measured<'a>, Fault> {
-    let inside = match (version.is_v5(), properties.is_empty()) {
-        (true, true) => Some(0),
-        (false, true) => None,
-        (true, false) => Some(length(place, properties)?),
-        (false, false) => return Err(rule!("properties exist only in MQTT 5")),
-    };
+    properties: &Properties<'_>,
+) -> Result<Measured, Fault> {
+    if properties.is_empty() {
+        return Ok(Measured::none(version));
+    }
+    if !version.is_v5() {
+        return Err(rule!("properties exist only in MQTT 5"));
+    }
     Ok(Measured {
         place,
-        properties: *properties,
-        inside,
+        inside: Some(length(place, properties)?),
     })
 }
 
@@ -204,7 +202,16 @@ fn length(place: Place, properties: &Properties<'_>) -> Result<usize, Fault> {
     }
 }
 
-impl Measured<'_> {
+impl Measured {
+    /// Those of a packet without properties.
+    pub(crate) const fn none(version: Version) -> Self {
+        Self {
+            // Of no importance: nothing is written.
+            place: Place::Publish,
+            inside: if version.is_v5() { Some(0) } else { None },
+        }
+    }
+
     /// Bytes that they take with their length.
     pub(crate) const fn len(&self) -> usize {
         match self.inside {
@@ -215,12 +222,17 @@ impl Measured<'_> {
         }
     }
 
-    pub(crate) fn write(&self, writer: &mut Writer<'_>) -> Result<(), Fault> {
+    /// Writes the properties that were measured.
+    pub(crate) fn write(
+        &self,
+        properties: &Properties<'_>,
+        writer: &mut Writer<'_>,
+    ) -> Result<(), Fault> {
         let Some(inside) = self.inside.filter(|_| cfg!(feature = "v5")) else {
             return Ok(());
         };
         writer.remaining_len(inside);
-        match &self.properties {
+        match properties {
             Properties::Wire(bytes) => writer.bytes(bytes),
             Properties::List([]) => {}
             properties => write_all(self.place, properties, writer)?,

@@ -8,7 +8,7 @@ use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll, Waker};
 
-use chip::{PAYLOAD, TOPIC, each, packet, stack_of, tell};
+use chip::{LEN, Packets, TOPIC, each, everywhere, payload, stack_of, tell};
 use embedded_io_async::{ErrorType, Read, Write};
 use thingwire_device::{
     Client, Config, Connector, Event, Failure, Memory, Millis, Outgoing, Platform, QoS,
@@ -164,7 +164,7 @@ pub fn measure() {
         }
     });
     tell("run", size_of_val(&run) as u32);
-    tell("publish-future", size_of_val(&client.publish(TOPIC, PAYLOAD.as_slice(), QoS::AtLeastOnce)) as u32);
+    tell("publish-future", size_of_val(&client.publish(TOPIC, payload(0), QoS::AtLeastOnce)) as u32);
     tell("subscribe-future", size_of_val(&client.subscribe("t", QoS::AtLeastOnce)) as u32);
     tell("unsubscribe-future", size_of_val(&client.unsubscribe("t")) as u32);
     let mut small = [0; 16];
@@ -174,18 +174,18 @@ pub fn measure() {
     // The driver's polls and those of the application's futures, each from its own depth: the application's frame is not ours.
     let (driver, calls) = (Cell::new(0), Cell::new(0));
     let mut poll_driver = || {
-        driver.set(driver.get().max(stack_of(&mut || drop(poll(run.as_mut())))));
+        driver.set(driver.get().max(stack_of(&mut || _ = poll(run.as_mut()))));
         world.now.set(world.now.get() + 10);
     };
     let qos = QoS::AtLeastOnce;
-    until(&mut poll_driver, &calls, pin!(client.publish(TOPIC, PAYLOAD.as_slice(), qos))).expect("it is acknowledged");
+    until(&mut poll_driver, &calls, pin!(client.publish(TOPIC, payload(0), qos))).expect("it is acknowledged");
     until(&mut poll_driver, &calls, pin!(client.subscribe("esp32/more", qos))).expect("it is granted");
     world.say(&MESSAGE);
     let mut buffer = [0; 64];
     let message = until(&mut poll_driver, &calls, pin!(client.next(&mut buffer))).expect("there is an inbox");
     assert_eq!(message.payload, b"ha!");
     world.server.borrow_mut().gone = true;
-    until(&mut poll_driver, &calls, pin!(client.publish(TOPIC, PAYLOAD.as_slice(), qos))).expect("it is acknowledged");
+    until(&mut poll_driver, &calls, pin!(client.publish(TOPIC, payload(0), qos))).expect("it is acknowledged");
     while connected.get() < 2 {
         poll_driver();
     }
@@ -195,28 +195,28 @@ pub fn measure() {
     tell("stack-calls", calls.get());
     tell("stack", driver.get().max(calls.get()));
 
-    let (publish, len) = packet(false);
+    let packets = Packets::new(false);
     // Once more round, until nothing is left to do.
     for _ in 0..10 {
         let _ = poll(run.as_mut());
         world.now.set(world.now.get() + 10);
     }
-    tell("client-publish", each(100, || {
+    tell("client-publish", everywhere(|place| each(100, || {
         world.server.borrow_mut().written = 0;
-        let message = Outgoing::new(TOPIC, &PAYLOAD, QoS::AtMostOnce);
+        let message = Outgoing::new(TOPIC, payload(place), QoS::AtMostOnce);
         client.try_publish(message).expect("there is room");
         let _ = poll(run.as_mut());
-        assert_eq!(world.server.borrow().written, len);
-    }));
+        assert_eq!(world.server.borrow().written, packets.len());
+    })));
     let mut buffer = [0; 256];
-    tell("client-receive", each(100, || {
-        world.say(&publish[..len]);
+    tell("client-receive", everywhere(|place| each(100, || {
+        world.say(packets.at(place));
         let _ = poll(run.as_mut());
         match poll(pin!(client.next(&mut buffer))) {
-            Poll::Ready(Ok(message)) => assert_eq!(message.payload.len(), PAYLOAD.len()),
+            Poll::Ready(Ok(message)) => assert_eq!(message.payload.len(), LEN),
             _ => panic!("a PUBLISH was sent"),
         }
-    }));
+    })));
 }
 
 /// Polls the driver and a future of the application until that is ready.
