@@ -6,7 +6,7 @@
 use core::cell::RefCell;
 use core::task::{Poll, Waker};
 
-use thingwire_mqtt::client::{Session, SubscribeError as SessionSubscribeError};
+use thingwire_mqtt::client::{Session, SubscribeError as SessionSubscribeError, TopicAliases};
 
 use crate::inbox::{HEADER, Inbox};
 use crate::limits::Limits;
@@ -14,7 +14,10 @@ use crate::refusal::Refusals;
 use crate::statistics::Tally;
 use crate::supervise::{Input, Phase};
 use crate::wakers::Wakers;
-use crate::{Backoff, Buffers, Config, ConfigError, Millis, Statistics, Version};
+use crate::{
+    Backoff, Buffers, Config, ConfigError, EncodeError, Millis, Properties, ReasonCode, Statistics,
+    Version,
+};
 
 /// The shortest receive buffer: a SUBACK of MQTT 5 for eight filters, with room for a reason string.
 const SMALLEST_RECEIVE_BUFFER: usize = 64;
@@ -36,7 +39,7 @@ pub struct Client<'b> {
 
 /// A device may spend two kilobytes besides what it lends (`cargo xtask chip`); the rest of them are the driver's future and the stack.
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Client<'_>>() <= 704, "the client has grown");
+const _: () = assert!(size_of::<Client<'_>>() <= 720, "the client has grown");
 
 /// What the application changes and the driver acts upon.
 pub(crate) struct State<'b> {
@@ -63,6 +66,8 @@ pub(crate) struct State<'b> {
 pub(crate) struct Wire<'b> {
     pub(crate) receive: &'b mut [u8],
     pub(crate) write: &'b mut [u8],
+    /// Topics that the server gave an alias on this connection.
+    pub(crate) aliases: TopicAliases<'b>,
 }
 
 impl<'b> Client<'b> {
@@ -96,7 +101,10 @@ impl<'b> Client<'b> {
                 .unwrap_or_default();
             options.receive_maximum = u16::try_from(fit).unwrap_or(u16::MAX).max(1);
         }
-        let mut session = Session::new(options, buffers.session, len);
+        let (session, aliases) = lend_aliases(&config, buffers.session);
+        // The server is told of as many as there are.
+        options.topic_alias_maximum = aliases.maximum();
+        let mut session = Session::new(options, session, len);
         let half = session.free() / 2;
         session.remember_topics(config.topic_alias_memory.min(half));
         let needed = session
@@ -126,6 +134,7 @@ impl<'b> Client<'b> {
             wire: RefCell::new(Wire {
                 receive: buffers.receive,
                 write: buffers.write,
+                aliases,
             }),
             backoff: config.backoff,
             connect_limit: u64::from(config.connect_limit),
@@ -167,6 +176,37 @@ impl<'b> Client<'b> {
         state.stopping = true;
         state.kick();
         state.notify();
+    }
+
+    /// As [`stop`](Self::stop), with words for the server of MQTT 5: a reason (0x04 makes it publish the Will), a Session Expiry
+    /// Interval that replaces the one of CONNECT (`B-25`), user properties. The session buffer keeps them until they are sent.
+    ///
+    /// ```
+    /// # use thingwire_device::*;
+    /// # fn example(client: &Client<'_>) -> Result<(), EncodeError> {
+    /// // Gone for good: nothing needs to be kept for this device.
+    /// let properties = Properties::List(&[Property::SessionExpiryInterval(0)]);
+    /// client.disconnect_with(ReasonCode::SUCCESS, properties)
+    /// # }
+    /// ```
+    ///
+    /// Without a connection nobody can be told; then it is `stop`.
+    ///
+    /// # Errors
+    /// [`EncodeError`] says what cannot be said, or how much room of the session buffer it needs. Nothing is stopped then.
+    pub fn disconnect_with(
+        &self,
+        reason: ReasonCode,
+        properties: Properties<'_>,
+    ) -> Result<(), EncodeError> {
+        {
+            let mut state = self.state.borrow_mut();
+            if state.session.is_connected() {
+                state.session.disconnect_with(reason, properties)?;
+            }
+        }
+        self.stop();
+        Ok(())
     }
 
     /// Breaks the engine from now on, so that a test can show that it would notice.
@@ -261,6 +301,22 @@ impl State<'_> {
     pub(crate) fn notify(&mut self) {
         self.application.wake_all();
     }
+}
+
+/// Takes from the end of the session buffer, at most half of it, what remembers the server's aliases.
+fn lend_aliases<'b>(
+    config: &Config<'_>,
+    session: &'b mut [u8],
+) -> (&'b mut [u8], TopicAliases<'b>) {
+    let topic = usize::from(config.server_alias_topic);
+    let wanted = match config.connect.version {
+        Version::V311 => 0,
+        Version::V5 => TopicAliases::bytes(config.server_aliases, topic),
+    };
+    let half = session.len() / 2;
+    let left = session.len().saturating_sub(wanted.min(half));
+    let (session, memory) = session.split_at_mut_checked(left).unwrap_or_default();
+    (session, TopicAliases::new(memory, topic))
 }
 
 /// Takes in the configured subscriptions, as many to a SUBSCRIBE as AWS takes (`B-30`).

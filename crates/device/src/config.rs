@@ -24,6 +24,10 @@ pub struct Config<'a> {
     pub limits: Limits,
     /// MQTT 5: bytes of the session buffer, at most half of it, that remember which topics were given an alias.
     pub topic_alias_memory: usize,
+    /// MQTT 5: how many topics the server may give an alias; 0 for none. See [`server_aliases`](Self::server_aliases).
+    pub server_aliases: u16,
+    /// Bytes of the longest of these topics.
+    pub server_alias_topic: u16,
 }
 
 impl<'a> Config<'a> {
@@ -41,6 +45,8 @@ impl<'a> Config<'a> {
             overflow: Overflow::DropNewest,
             limits: Limits::AWS,
             topic_alias_memory: 0,
+            server_aliases: 0,
+            server_alias_topic: 0,
         }
     }
 
@@ -49,6 +55,23 @@ impl<'a> Config<'a> {
     #[must_use]
     pub const fn topic_alias_memory(mut self, bytes: usize) -> Self {
         self.topic_alias_memory = bytes;
+        self
+    }
+
+    /// MQTT 5: the server may give an alias to `count` topics of up to `topic_bytes` bytes each, and send two bytes instead of such a
+    /// topic. Each takes two bytes more than its topic of the session buffer; as many are announced as half of it holds. A server that uses
+    /// an alias for a longer topic ends the connection, so let it be long enough for all that is subscribed to. AWS sets none.
+    ///
+    /// ```
+    /// use thingwire_device::{Config, Limits, Version};
+    ///
+    /// let config = Config::new(Version::V5, "lamp").limits(Limits::MQTT).server_aliases(4, 40);
+    /// # let _ = config;
+    /// ```
+    #[must_use]
+    pub const fn server_aliases(mut self, count: u16, topic_bytes: u16) -> Self {
+        self.server_aliases = count;
+        self.server_alias_topic = topic_bytes;
         self
     }
 

@@ -207,6 +207,7 @@ impl Client<'_> {
             transport: &mut transport,
             reader: FrameReader::new(wire.receive),
             write: wire.write,
+            aliases: &mut wire.aliases,
             platform,
             retry,
         };

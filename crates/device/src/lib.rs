@@ -80,7 +80,8 @@ pub use statistics::{Reason, Statistics};
 
 pub use thingwire_mqtt::client::{Message, Millis, Negotiated, Outgoing};
 pub use thingwire_mqtt::{
-    PacketType, Properties, Property, QoS, ReasonCode, SubscribeFilter, Version, Will,
+    EncodeError, PacketType, Properties, Property, QoS, ReasonCode, RetainHandling,
+    SubscribeFilter, Version, Will,
 };
 
 /// The recipes of the cookbook, compiled.

@@ -8,7 +8,7 @@ use thingwire_mqtt::client::{
 
 use crate::client::State;
 use crate::limits::Limits;
-use crate::{Client, LimitError, Outgoing, QoS, ReasonCode, SubscribeFilter};
+use crate::{Client, LimitError, Outgoing, Properties, QoS, ReasonCode, SubscribeFilter};
 
 /// A message was not published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,14 +166,14 @@ impl<'b> Client<'b> {
     pub async fn subscribe(&self, filter: &str, qos: QoS) -> Result<QoS, SubscribeError> {
         let mut answer = Err(ReasonCode::UNSPECIFIED_ERROR);
         let filters = [SubscribeFilter::new(filter, qos)];
-        self.subscribe_all(&filters, |_, granted| answer = granted)
+        self.ask_all(&filters, &Properties::EMPTY, |_, granted| answer = granted)
             .await?;
         answer.map_err(SubscribeError::Refused)
     }
 
     /// Subscribes to any number of filters, as many at a time as AWS takes (`B-30`), for good as
     /// [`subscribe`](Self::subscribe) does. `answer` hears for each filter what the server granted, or
-    /// why it refused.
+    /// why it refused. A filter carries MQTT 5's options: No Local, Retain As Published, Retain Handling.
     ///
     /// Waits for the server's answers. Dropping it: the filters that were accepted, eight by eight in their order, are
     /// still subscribed, the rest is not asked for.
@@ -183,6 +183,47 @@ impl<'b> Client<'b> {
     pub async fn subscribe_all(
         &self,
         filters: &[SubscribeFilter<'_>],
+        answer: impl FnMut(&SubscribeFilter<'_>, Result<QoS, ReasonCode>),
+    ) -> Result<(), SubscribeError> {
+        self.ask_all(filters, &Properties::EMPTY, answer).await
+    }
+
+    /// As [`subscribe_all`](Self::subscribe_all), with MQTT 5 properties that go with each SUBSCRIBE: a subscription identifier, which
+    /// comes back with every message that matches (AWS has none, `B-36`), and user properties.
+    ///
+    /// ```
+    /// # use thingwire_device::*;
+    /// # async fn example(client: &Client<'_>) -> Result<(), SubscribeError> {
+    /// // Only what others publish, and no retained messages now.
+    /// let filter = SubscribeFilter {
+    ///     no_local: true,
+    ///     retain_handling: RetainHandling::DoNotSend,
+    ///     ..SubscribeFilter::new("rooms/+/light", QoS::AtLeastOnce)
+    /// };
+    /// let properties = Properties::List(&[Property::SubscriptionIdentifier(7)]);
+    /// client.subscribe_with(&[filter], properties, |_, granted| println!("{granted:?}")).await
+    /// # }
+    /// ```
+    ///
+    /// Waits, and may be dropped, as `subscribe_all`.
+    ///
+    /// # Errors
+    /// [`SubscribeError`], but never [`Refused`](SubscribeError::Refused). What the version or the server does not have is an error at the
+    /// call.
+    pub async fn subscribe_with(
+        &self,
+        filters: &[SubscribeFilter<'_>],
+        properties: Properties<'_>,
+        answer: impl FnMut(&SubscribeFilter<'_>, Result<QoS, ReasonCode>),
+    ) -> Result<(), SubscribeError> {
+        self.ask_all(filters, &properties, answer).await
+    }
+
+    /// `properties` by reference, because the future of whoever has none holds them too.
+    async fn ask_all(
+        &self,
+        filters: &[SubscribeFilter<'_>],
+        properties: &Properties<'_>,
         mut answer: impl FnMut(&SubscribeFilter<'_>, Result<QoS, ReasonCode>),
     ) -> Result<(), SubscribeError> {
         self.limits
@@ -195,7 +236,7 @@ impl<'b> Client<'b> {
         }
         for filters in filters.chunks(Session::FILTERS_PER_PACKET) {
             let ticket = self
-                .accept(|state| state.subscribe(filters, &self.limits))
+                .accept(|state| state.subscribe(filters, properties, &self.limits))
                 .await?;
             let held = Held {
                 client: self,
@@ -292,6 +333,7 @@ impl State<'_> {
     fn subscribe(
         &mut self,
         filters: &[SubscribeFilter<'_>],
+        properties: &Properties<'_>,
         limits: &Limits,
     ) -> Result<Ticket, SubscribeError> {
         let new = filters
@@ -306,7 +348,7 @@ impl State<'_> {
         }
         let ticket = self
             .session
-            .subscribe(filters)
+            .subscribe_with(filters, *properties)
             .map_err(SubscribeError::Session)?;
         self.kick();
         Ok(ticket)

@@ -3,7 +3,7 @@
 use core::pin::pin;
 
 use embedded_io_async::Write;
-use thingwire_mqtt::client::FrameReader;
+use thingwire_mqtt::client::{FrameReader, TopicAliases};
 
 use super::Retry;
 use super::end::End;
@@ -11,10 +11,11 @@ use crate::future::{Either, race};
 use crate::{Connector, Platform};
 
 /// One open connection.
-pub(super) struct Connection<'c, 't, C: Connector + 't, P: Platform> {
+pub(super) struct Connection<'c, 't, 'b, C: Connector + 't, P: Platform> {
     pub(super) transport: &'c mut C::Transport<'t>,
     pub(super) reader: FrameReader<'c>,
     pub(super) write: &'c mut [u8],
+    pub(super) aliases: &'c mut TopicAliases<'b>,
     pub(super) platform: &'c P,
     pub(super) retry: &'c mut Retry,
 }
@@ -23,7 +24,7 @@ pub(super) struct Connection<'c, 't, C: Connector + 't, P: Platform> {
 /// The reason is long and therefore kept in one place, not in every future that passes it on.
 pub(super) struct Ended;
 
-impl<C: Connector, P: Platform> Connection<'_, '_, C, P> {
+impl<C: Connector, P: Platform> Connection<'_, '_, '_, C, P> {
     /// Writes the first `count` bytes of the write buffer, all of them or never another one.
     pub(super) async fn write(&mut self, count: usize, limit: u64) -> Result<(), Ended> {
         let deadline = self.platform.now().after(limit);

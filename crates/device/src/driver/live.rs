@@ -29,7 +29,7 @@ impl Client<'_> {
     /// Moves bytes until the connection ends, and leaves in [`Retry`] why it did.
     pub(super) async fn live<C: Connector, P: Platform>(
         &self,
-        connection: &mut Connection<'_, '_, C, P>,
+        connection: &mut Connection<'_, '_, '_, C, P>,
         on: &mut impl FnMut(Event<'_>),
     ) {
         loop {
@@ -76,7 +76,7 @@ impl Client<'_> {
     /// Writes what is due.
     async fn transmit<C: Connector, P: Platform>(
         &self,
-        connection: &mut Connection<'_, '_, C, P>,
+        connection: &mut Connection<'_, '_, '_, C, P>,
     ) -> Result<(), Ended> {
         let (mut wrote, mut more) = (false, true);
         for _ in 0..WRITES_IN_A_ROW {
@@ -110,7 +110,7 @@ impl Client<'_> {
     /// Gives the session the frames that have arrived; answers whether there were any.
     fn receive<C: Connector, P: Platform>(
         &self,
-        connection: &mut Connection<'_, '_, C, P>,
+        connection: &mut Connection<'_, '_, '_, C, P>,
         on: &mut impl FnMut(Event<'_>),
     ) -> Result<bool, SessionError> {
         let now = connection.platform.now();
@@ -142,7 +142,12 @@ impl Client<'_> {
                             });
                         }
                     }
-                    let event = self.state.borrow_mut().session.receive(now, &frame)?;
+                    let event = {
+                        let mut state = self.state.borrow_mut();
+                        state
+                            .session
+                            .receive_with(now, &frame, connection.aliases)?
+                    };
                     self.handle(now, event, connection.retry, on);
                 }
             }
@@ -243,7 +248,7 @@ impl Client<'_> {
     /// Waits for bytes, for the application, or for the session's next moment.
     async fn wait_for_more<C: Connector, P: Platform>(
         &self,
-        connection: &mut Connection<'_, '_, C, P>,
+        connection: &mut Connection<'_, '_, '_, C, P>,
     ) -> Result<(), Ended> {
         let timeout = self.state.borrow().session.poll_timeout();
         let platform = connection.platform;
@@ -271,7 +276,7 @@ impl Client<'_> {
 
     /// The other side ended it. If the transport only knows that it is gone, the likely reason is
     /// what the server was asked last.
-    fn likely<C: Connector, P: Platform>(&self, connection: &mut Connection<'_, '_, C, P>) {
+    fn likely<C: Connector, P: Platform>(&self, connection: &mut Connection<'_, '_, '_, C, P>) {
         match &connection.retry.end {
             Some(End::Failure { kind, .. }) if *kind == FailureKind::Connection => {}
             None => {}
@@ -296,7 +301,7 @@ impl Client<'_> {
     /// Ends the connection because of `error`, and in MQTT 5 tells the server, if it still listens.
     async fn abort<C: Connector, P: Platform>(
         &self,
-        connection: &mut Connection<'_, '_, C, P>,
+        connection: &mut Connection<'_, '_, '_, C, P>,
         error: SessionError,
     ) {
         let now = connection.platform.now();

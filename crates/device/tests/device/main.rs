@@ -6,6 +6,7 @@ mod delivery;
 mod flash;
 mod inbox;
 mod lifecycle;
+mod options;
 mod phases;
 mod properties;
 mod queue;

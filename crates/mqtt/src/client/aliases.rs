@@ -163,6 +163,14 @@ impl<'m> TopicAliases<'m> {
         aliases
     }
 
+    /// Bytes of memory for `count` topics of up to `longest_topic` bytes.
+    #[must_use]
+    pub const fn bytes(count: u16, longest_topic: usize) -> usize {
+        longest_topic
+            .saturating_add(LENGTH)
+            .saturating_mul(count as usize)
+    }
+
     /// How many aliases there are: what to announce in CONNECT.
     #[must_use]
     pub fn maximum(&self) -> u16 {

@@ -77,6 +77,25 @@ pub struct Message<'a> {
     pub properties: Properties<'a>,
 }
 
+/// The table of aliases, for servers that may use some.
+#[cfg(feature = "v5")]
+type Lent<'f, 'm> = Option<&'f mut super::TopicAliases<'m>>;
+#[cfg(not(feature = "v5"))]
+type Lent<'f, 'm> = Option<&'f &'m ()>;
+
+/// What a PUBLISH with this alias is about. A value and no function of the caller's, so that there is one copy of everything here.
+fn resolve<'f>(aliases: Lent<'f, '_>, alias: u16, topic: &'f str) -> Result<&'f str, SessionError> {
+    match aliases {
+        #[cfg(feature = "v5")]
+        Some(aliases) => aliases.resolve(alias, topic),
+        // CONNECT said no Topic Alias Maximum, so none is allowed [MQTT-3.3.2-9].
+        _ => {
+            let _ = (alias, topic);
+            Err(SessionError::Protocol(ABOVE_THE_MAXIMUM))
+        }
+    }
+}
+
 impl Session<'_> {
     /// Whether [`receive`](Self::receive) may be called: acknowledgements that wait have priority.
     #[must_use]
@@ -93,10 +112,7 @@ impl Session<'_> {
         now: Millis,
         frame: &Frame<'f>,
     ) -> Result<Event<'f>, SessionError> {
-        // CONNECT said no Topic Alias Maximum, so none is allowed [MQTT-3.3.2-9].
-        self.take(now, frame, |_, _| {
-            Err(SessionError::Protocol(ABOVE_THE_MAXIMUM))
-        })
+        self.take(now, frame, None)
     }
 
     /// Takes one frame of a server that may use topic aliases (MQTT 5); a message may borrow its topic from
@@ -114,14 +130,14 @@ impl Session<'_> {
         if frame.header.packet_type == PacketType::ConnAck {
             aliases.clear();
         }
-        self.take(now, frame, |alias, topic| aliases.resolve(alias, topic))
+        self.take(now, frame, Some(aliases))
     }
 
     fn take<'f>(
         &mut self,
         now: Millis,
         frame: &Frame<'f>,
-        resolve: impl FnOnce(u16, &'f str) -> Result<&'f str, SessionError>,
+        aliases: Lent<'f, '_>,
     ) -> Result<Event<'f>, SessionError> {
         let mut reader = Reader::new(frame.body);
         self.last_received = now;
@@ -141,7 +157,7 @@ impl Session<'_> {
             (Link::Up | Link::Closing { .. } | Link::Closed, PacketType::Publish) => {
                 let flags = frame.header.flags;
                 let publish = decode::publish(self.options.version, flags, &mut reader)?;
-                self.message(publish, resolve)
+                self.message(publish, aliases)
             }
             (Link::Up | Link::Closing { .. } | Link::Closed, packet_type) => {
                 self.live(packet_type, &mut reader)
@@ -364,7 +380,7 @@ impl Session<'_> {
     fn message<'f>(
         &mut self,
         publish: Publish<'f>,
-        resolve: impl FnOnce(u16, &'f str) -> Result<&'f str, SessionError>,
+        aliases: Lent<'f, '_>,
     ) -> Result<Event<'f>, SessionError> {
         if publish.qos == QoS::ExactlyOnce && !cfg!(feature = "qos2") {
             return Err(SessionError::Protocol(QOS_2));
@@ -378,7 +394,7 @@ impl Session<'_> {
         }
         let topic = match publish.properties.number(0x23) {
             None => publish.topic,
-            Some(alias) => resolve(alias as u16, publish.topic)?,
+            Some(alias) => resolve(aliases, alias as u16, publish.topic)?,
         };
         #[cfg(feature = "qos2")]
         if let (QoS::ExactlyOnce, Some(packet_id)) = (publish.qos, publish.packet_id)
