@@ -49,22 +49,40 @@ pub fn aws(ready: &Ready) -> Option<Command> {
     Some(command)
 }
 
-/// rumqttd, built from `conformance/rumqttd`; `None` after saying that it is missing.
+/// A script of `conformance/node`, ready to be given orders; `None` after saying that node or its packages are missing.
 #[must_use]
-pub(crate) fn rumqttd() -> Option<PathBuf> {
+pub fn node(name: &str) -> Option<Command> {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let packages = std::env::var_os("THINGWIRE_FOREIGN_NODE")
+        .map_or_else(|| here.join("../target/foreign-node"), PathBuf::from);
+    if !packages.join("node_modules").is_dir() {
+        missing("the clients from npm are not in target/foreign-node");
+        return None;
+    }
+    let mut command = Command::new(on_path("node", "nodejs")?);
+    command
+        .arg(here.join("node").join(name))
+        .env("THINGWIRE_FOREIGN_NODE", packages);
+    Some(command)
+}
+
+/// A program of `conformance/rumqtt`, `rumqttd` or `rumqttc`; `None` after saying that it is missing.
+#[must_use]
+pub fn rumqtt(name: &str) -> Option<PathBuf> {
     let built = || {
         let folder = std::env::var_os("CARGO_TARGET_DIR").map_or_else(
             || Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"),
             PathBuf::from,
         );
-        let name = format!("rumqttd{}", std::env::consts::EXE_SUFFIX);
-        folder.join("rumqttd/debug").join(name)
+        folder.join("rumqtt/debug")
     };
-    let file = std::env::var_os("THINGWIRE_RUMQTTD").map_or_else(built, PathBuf::from);
+    let file = std::env::var_os("THINGWIRE_RUMQTT")
+        .map_or_else(built, PathBuf::from)
+        .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     if file.is_file() {
         return Some(file);
     }
-    missing("rumqttd has not been built");
+    missing(&format!("{name} has not been built"));
     None
 }
 

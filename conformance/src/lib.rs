@@ -8,6 +8,7 @@
 mod authority;
 mod chip;
 mod cloud;
+mod driver;
 mod foreign;
 mod http;
 mod mosquitto;
@@ -18,7 +19,8 @@ mod rumqttd;
 pub use authority::{Authority, Identity};
 pub use chip::{Chip, ChipSettings, kit_image};
 pub use cloud::{Cloud, Ready, thingwire};
-pub use foreign::{aws, missing, on_path, python, script};
+pub use driver::Driver;
+pub use foreign::{aws, missing, node, on_path, python, rumqtt, script};
 pub use http::http;
 pub use mosquitto::{Mosquitto, MosquittoSettings};
 pub use program::{Finished, Program, finish, free_port, wait_until};

@@ -1,6 +1,6 @@
 //! rumqttd as the broker on the other side: mutual TLS in the version asked for, and plain 3.1.1 for tools.
 //!
-//! It is `conformance/rumqttd`, a package of its own, which `cargo xtask test` builds.
+//! It is a program of `conformance/rumqtt`, a package of its own, which `cargo xtask test` builds.
 //! What 0.20 cannot do, and is therefore not asked of it: two versions on one port; a DISCONNECT to the device that is taken over
 //! (MQTT 5, 0x8E); a session expiry (sessions live as long as the process, and not longer).
 
@@ -33,7 +33,7 @@ impl Rumqttd {
     /// When it is there and does not start.
     #[must_use]
     pub fn start(v5: bool) -> Option<Self> {
-        let executable = foreign::rumqttd()?;
+        let executable = foreign::rumqtt("rumqttd")?;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let authority = Authority::new("conformance root");
         fs::write(folder.path().join("ca.crt"), authority.pem()).expect("a root file");

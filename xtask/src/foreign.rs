@@ -1,6 +1,7 @@
-//! The foreign programs that judge us: Python clients from PyPI, brokers and clients from Debian, a broker from crates.io.
+//! The foreign programs that judge us: clients from PyPI and npm, brokers and clients from Debian, a broker and a client
+//! from crates.io.
 //!
-//! What is missing is installed where that harms nothing (`target/foreign`), or with apt when we may;
+//! What is missing is installed where that harms nothing (`target/foreign`, `target/foreign-node`), or with apt when we may;
 //! otherwise a line names the package, and in CI that is a failure.
 
 use std::fs;
@@ -12,6 +13,8 @@ use crate::run::{Failed, cargo, in_ci, on_path, output, program, root, run, targ
 const DEBIAN: &[(&str, &str)] = &[
     ("mosquitto", "mosquitto"),
     ("mosquitto_pub", "mosquitto-clients"),
+    ("node", "nodejs"),
+    ("npm", "npm"),
     ("qemu-system-riscv32", "qemu-system-misc"),
     // Mbed TLS for the firmware.
     ("clang", "clang libclang-dev"),
@@ -26,21 +29,27 @@ const SBIN: &str = "/usr/sbin";
 pub(crate) struct Foreign {
     /// `bin` of the virtual environment, when it could be made.
     pub(crate) bin: Option<PathBuf>,
-    /// The broker rumqttd, when it could be built.
-    pub(crate) rumqttd: Option<PathBuf>,
+    /// The folder that holds `node_modules`, when it could be made.
+    pub(crate) node: Option<PathBuf>,
+    /// The folder of the broker rumqttd and of the program around rumqttc, when they could be built.
+    pub(crate) rumqtt: Option<PathBuf>,
 }
 
 /// Makes everything the conformance tests call ready.
 ///
-/// `conformance`: they are among the tests that will run. Only then is rumqttd built, which takes a minute or two.
+/// `conformance`: they are among the tests that will run. Only then are packages from npm installed and rumqttd built, which
+/// takes a minute or two.
 pub(crate) fn prepare(conformance: bool) -> Result<Foreign, Failed> {
     let bin = or_without(python_clients(), "Python clients")?;
     debian_packages()?;
-    let rumqttd = match conformance {
-        true => or_without(rumqttd(), "rumqttd")?,
-        false => None,
+    let (node, rumqtt) = match conformance {
+        true => (
+            or_without(node_clients(), "clients from npm")?,
+            or_without(rumqtt(), "rumqttd and rumqttc")?,
+        ),
+        false => (None, None),
     };
-    Ok(Foreign { bin, rumqttd })
+    Ok(Foreign { bin, node, rumqtt })
 }
 
 /// In CI nothing may be missing; elsewhere a line says which tests will be skipped.
@@ -55,15 +64,49 @@ fn or_without(found: Result<PathBuf, Failed>, what: &str) -> Result<Option<PathB
     }
 }
 
-/// rumqttd from `conformance/rumqttd`, a package with a lock file of its own. It stays in `target/rumqttd`.
-fn rumqttd() -> Result<PathBuf, Failed> {
-    let built = target().join("rumqttd");
+/// rumqttd and rumqttc from `conformance/rumqtt`, a package with a lock file of its own. They stay in `target/rumqtt`.
+fn rumqtt() -> Result<PathBuf, Failed> {
+    let built = target().join("rumqtt");
     run(cargo()
-        .current_dir(root().join("conformance/rumqttd"))
+        .current_dir(root().join("conformance/rumqtt"))
         .env("CARGO_TARGET_DIR", &built)
         .args(["build", "--quiet", "--locked"]))?;
-    let name = format!("rumqttd{}", std::env::consts::EXE_SUFFIX);
-    Ok(built.join("debug").join(name))
+    Ok(built.join("debug"))
+}
+
+/// The folder `target/foreign-node`, holding exactly the packages of `conformance/node/package-lock.json`.
+fn node_clients() -> Result<PathBuf, Failed> {
+    let (wanted, folder) = (
+        root().join("conformance/node"),
+        root().join("target/foreign-node"),
+    );
+    let failed = |what: &str, error| Failed::new(format!("`{what}`: {error}"));
+    let lock = fs::read_to_string(wanted.join("package-lock.json"))
+        .map_err(|error| failed("conformance/node/package-lock.json", error))?;
+    let stamp = folder.join("installed.json");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == lock) {
+        return Ok(folder);
+    }
+    if !on_path("npm") {
+        return Err(Failed::new(
+            "npm is needed (Debian: packages nodejs and npm)",
+        ));
+    }
+    fs::create_dir_all(&folder).map_err(|error| failed("target/foreign-node", error))?;
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(wanted.join(name), folder.join(name)).map_err(|error| failed(name, error))?;
+    }
+    let mut npm = program(if cfg!(windows) { "npm.cmd" } else { "npm" });
+    // No package's script is run: aws-crt brings its library for every system, and its script would only look.
+    run(npm.current_dir(&folder).args([
+        "ci",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--silent",
+    ]))?;
+    fs::write(&stamp, lock).map_err(|error| failed("target/foreign-node", error))?;
+    Ok(folder)
 }
 
 /// The virtual environment `target/foreign`, holding exactly the pinned packages.

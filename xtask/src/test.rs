@@ -59,8 +59,11 @@ pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     if let Some(bin) = foreign.bin {
         tests.env("THINGWIRE_FOREIGN", bin);
     }
-    if let Some(rumqttd) = foreign.rumqttd {
-        tests.env("THINGWIRE_RUMQTTD", rumqttd);
+    if let Some(packages) = foreign.node {
+        tests.env("THINGWIRE_FOREIGN_NODE", packages);
+    }
+    if let Some(programs) = foreign.rumqtt {
+        tests.env("THINGWIRE_RUMQTT", programs);
     }
     // One failure does not hide another.
     let others = if arguments.is_empty() {

@@ -3,6 +3,7 @@
 
 mod aws_cli;
 mod bad_bytes;
+mod clients;
 mod crash;
 mod denials;
 mod device_abroad;

@@ -9,15 +9,25 @@ use crate::{SEED_POLICY, STEP};
 
 /// A mosquitto tool with the operator's kit, as a person would type it.
 pub(crate) fn tool(name: &str, ready: &Ready, client_id: &str) -> Option<Command> {
+    tool_with(name, ready, &ready.operator_kit, ready.mqtt_port, client_id)
+}
+
+/// The same with any kit and port.
+pub(crate) fn tool_with(
+    name: &str,
+    ready: &Ready,
+    kit: &Path,
+    port: u16,
+    client_id: &str,
+) -> Option<Command> {
     // Into a pipe the tools write block by block; a test wants to see lines.
     let mut command = Command::new("stdbuf");
     command.arg("-oL").arg(on_path(name, "mosquitto-clients")?);
-    let kit = &ready.operator_kit;
     command.args([
         "-h",
         &ready.endpoint,
         "-p",
-        &ready.mqtt_port.to_string(),
+        &port.to_string(),
         "-i",
         client_id,
         "-q",

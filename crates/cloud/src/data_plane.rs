@@ -39,7 +39,10 @@ use crate::health::Metered;
 use crate::http;
 use crate::refusals::{NewRefusal, Reason, Refusals};
 use crate::sigv4::{self, Judge};
-use crate::websocket::{Frames, SUBPROTOCOL};
+use crate::websocket::{Frames, OLD_SUBPROTOCOL, SUBPROTOCOL};
+
+/// Characters of a `sec-websocket-key`: 16 bytes in base 64. AWS's first SDK for Python sends 128, which AWS takes.
+const KEY_LEN: std::ops::RangeInclusive<usize> = 24..=172;
 
 /// The path of MQTT over WebSocket.
 const MQTT: &str = "/mqtt";
@@ -227,11 +230,12 @@ impl DataPlane {
         {
             return Err(No::invalid("sec-websocket-version must be 13"));
         }
-        if !names(headers, SEC_WEBSOCKET_PROTOCOL, SUBPROTOCOL) {
-            return Err(No::invalid("sec-websocket-protocol must offer mqtt"));
-        }
+        let protocol = [SUBPROTOCOL, OLD_SUBPROTOCOL]
+            .into_iter()
+            .find(|known| names(headers, SEC_WEBSOCKET_PROTOCOL, known))
+            .ok_or(No::invalid("sec-websocket-protocol must offer mqtt"))?;
         let key = headers.get(SEC_WEBSOCKET_KEY);
-        let key = key.filter(|key| key.as_bytes().len() == 24);
+        let key = key.filter(|key| KEY_LEN.contains(&key.as_bytes().len()));
         let key = key.ok_or(No::invalid("sec-websocket-key must be 16 bytes in base 64"))?;
         let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
             .map_err(|_| No::invalid("sec-websocket-key cannot be answered"))?;
@@ -249,10 +253,7 @@ impl DataPlane {
         let headers = [
             (CONNECTION, HeaderValue::from_static("upgrade")),
             (UPGRADE, HeaderValue::from_static("websocket")),
-            (
-                SEC_WEBSOCKET_PROTOCOL,
-                HeaderValue::from_static(SUBPROTOCOL),
-            ),
+            (SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol)),
             (SEC_WEBSOCKET_ACCEPT, accept),
         ];
         Ok(Some(

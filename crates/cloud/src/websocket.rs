@@ -22,6 +22,9 @@ use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 /// The subprotocol that both sides name (`A-9`, `[MQTT-6.0.0-3]`).
 pub const SUBPROTOCOL: &str = "mqtt";
 
+/// The one of MQTT 3.1, which AWS's first SDKs still offer although they speak 3.1.1, and AWS takes.
+pub const OLD_SUBPROTOCOL: &str = "mqttv3.1";
+
 /// A frame or message may be this much larger than the largest packet: room for several, and for one that MQTT itself refuses with
 /// a reason.
 const MARGIN: usize = 384 * 1024;

@@ -295,9 +295,8 @@ async fn a_handshake_out_of_form_is_refused() {
         ("connection", "close"),
         ("sec-websocket-version", "8"),
         ("sec-websocket-key", "short"),
-        // Clients that speak MQTT 3.1 alone.
         // v311 v5 [MQTT-6.0.0-3]: another sub-protocol
-        ("sec-websocket-protocol", "mqttv3.1"),
+        ("sec-websocket-protocol", "soap"),
     ] {
         let mut headers = upgrade();
         for (name, is) in &mut headers {
@@ -326,6 +325,31 @@ async fn a_handshake_out_of_form_is_refused() {
         },
         "no certificate"
     );
+}
+
+/// `A-9`: AWS's first SDKs name the subprotocol of MQTT 3.1 and send a key of 128 bytes.
+#[tokio::test]
+async fn the_handshake_of_awss_first_sdks_is_taken() {
+    let cloud = TestCloud::start().await;
+    let device = cloud.device(&KeyPair::generate().unwrap()).await;
+    let [client, ..] = with_certificate(&cloud, &device);
+    let key = "A".repeat(171) + "=";
+    for (offered, taken) in [
+        ("mqttv3.1", "mqttv3.1"),
+        ("mqttv3.1, mqtt", "mqtt"), // [MQTT-6.0.0-4]
+    ] {
+        let headers = upgrade().into_iter().map(|(name, value)| match &*name {
+            "sec-websocket-key" => (name, key.clone()),
+            "sec-websocket-protocol" => (name, offered.to_owned()),
+            _ => (name, value),
+        });
+        let headers: Vec<_> = headers.collect();
+        let mut stream = client.handshake().await.unwrap();
+        let head = exchange(&mut stream, "GET", "/mqtt", &headers, b"").await;
+        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+        let line = format!("sec-websocket-protocol: {taken}\r\n");
+        assert!(head.contains(&line), "{head}");
+    }
 }
 
 /// `F-24`, `F-25`, `A-9`: a message over HTTPS reaches MQTT clients.
