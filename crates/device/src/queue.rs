@@ -2,8 +2,8 @@
 //!
 //! The session buffer holds what is under way. [`OfflineQueue`] stands before it: it is as large as the storage it is
 //! lent, decides what gives way when it is full ([`Keep`]), forgets what is too old, and with flash survives a power
-//! cut. Messages leave with QoS 1, one at a time in the order they came, and a message leaves the
-//! storage only after its PUBACK; so every one is delivered at least once, or its loss is reported or counted.
+//! cut. Messages leave with QoS 1 or 2, one at a time in the order they came, and a message leaves the
+//! storage only after its acknowledgement; so every one is delivered at least once, or its loss is reported or counted.
 
 mod drain;
 #[cfg(feature = "flash")]
@@ -20,7 +20,7 @@ use thingwire_contract::limit;
 use thingwire_mqtt::client::Ticket;
 
 use crate::wakers::Wakers;
-use crate::{Client, LimitError, Millis, Outgoing, QoS, ReasonCode};
+use crate::{Client, EncodeError, LimitError, Millis, Outgoing, QoS, ReasonCode};
 
 pub use drain::{Lost, LostWhy};
 #[cfg(feature = "flash")]
@@ -110,6 +110,8 @@ pub enum QueueError<E> {
         /// Bytes the buffer has.
         len: usize,
     },
+    /// Configuration: a quality of service or properties that this client cannot send.
+    Encode(EncodeError),
     /// Resource: the queue is full of messages that may not give way. Wait, then try again.
     Full,
     /// The storage failed.
@@ -126,6 +128,7 @@ impl<E: fmt::Debug> fmt::Display for QueueError<E> {
                     "the message needs {needed} bytes of the queue's buffer, which has {len}"
                 )
             }
+            Self::Encode(error) => error.fmt(f),
             Self::Full => f.write_str("the queue is full of messages that may not give way"),
             Self::Storage(error) => write!(f, "the queue's storage failed: {error:?}"),
         }
@@ -167,8 +170,8 @@ enum Flight {
 impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
     /// Opens the queue; what a storage in flash still holds is sent first.
     ///
-    /// `buffer` must hold the longest message: topic, payload and 15 bytes. Waits for the storage; may be
-    /// dropped.
+    /// `buffer` must hold the longest message: topic, payload and 15 bytes; with QoS 2 or properties 3 more, and the properties. Waits
+    /// for the storage; may be dropped.
     ///
     /// # Errors
     /// The storage's own.
@@ -204,7 +207,11 @@ impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
         })
     }
 
-    /// Puts a message behind the others. It is sent with QoS 1, whatever it says, and without properties.
+    /// Puts a message behind the others. It is sent with its properties, and with QoS 1 at least: with QoS 0 nobody would know whether it may
+    /// leave the queue. QoS 2 is exactly once as long as the client lives; a restart may double what was under way.
+    ///
+    /// A Message Expiry Interval counts from when the server gets the message; [`QueueOptions::max_age`] is for the time before.
+    /// Messages with properties or QoS 2 are stored in a form that versions of this library before it had them do not read.
     ///
     /// `now` is stored with it for the age limit. With flash it must come from a clock that goes on over
     /// restarts. Answers false if the message itself gave way.
@@ -226,14 +233,28 @@ impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
         if !thingwire_mqtt::topic::is_valid_name(message.topic) {
             return Err(QueueError::Limit(LimitError::TopicGrammar));
         }
+        if message.qos > self.client.limits.maximum_qos
+            || (message.qos == QoS::ExactlyOnce && !cfg!(feature = "qos2"))
+        {
+            return Err(QueueError::Encode(EncodeError::NotAllowed(
+                "a quality of service that the broker or this build does not have",
+            )));
+        }
+        let version = self.client.state.borrow().session.version();
+        let properties_len = message.properties.encode(version, &mut []);
+        if properties_len.map_err(QueueError::Encode)? > usize::from(u16::MAX) {
+            return Err(QueueError::Encode(EncodeError::FieldTooLong("properties")));
+        }
         let mut inner = self.lock().await;
         let sequence = self.next_sequence.get();
         let record = Record {
             keep,
             retain: message.retain,
+            qos: message.qos.max(QoS::AtLeastOnce),
             sequence,
             at: now,
             topic: message.topic,
+            properties: message.properties,
             payload: message.payload,
         };
         let needed = record.len();
@@ -409,7 +430,8 @@ impl<'c, S: QueueStorage> Lock<'_, 'c, S> {
 fn outgoing<'r>(record: &Record<'r>) -> Outgoing<'r> {
     Outgoing {
         retain: record.retain,
-        ..Outgoing::new(record.topic, record.payload, QoS::AtLeastOnce)
+        properties: record.properties,
+        ..Outgoing::new(record.topic, record.payload, record.qos)
     }
 }
 

@@ -9,8 +9,9 @@ mod wire;
 mod world;
 
 use thingwire_device::future::{Either, join, select};
+use thingwire_device::queue::{Keep, OfflineQueue, QueueOptions, RamQueue};
 use thingwire_device::{
-    Client, Config, Limits, Memory, Outgoing, PublishError, QoS, SubscribeFilter,
+    Client, Config, Limits, Memory, Outgoing, Platform as _, PublishError, QoS, SubscribeFilter,
 };
 use thingwire_mqtt::{Packet, Publish, Version};
 
@@ -137,6 +138,46 @@ fn what_does_not_fit_is_fetched_again() {
         deliver(&server, 5, b"12345", true);
         assert_eq!(next(&scene, client).await.as_deref(), Some("12345"));
     });
+}
+
+#[test]
+fn the_offline_queue_lets_go_after_pubcomp() {
+    for version in BOTH {
+        let scene = Scene::new(version);
+        scene.play(config(&scene), async |client| {
+            let (mut storage, mut buffer) = ([0; 128], [0; 64]);
+            let storage = RamQueue::new(&mut storage);
+            let options = QueueOptions::default();
+            let opened = OfflineQueue::open(client, storage, &mut buffer, options).await;
+            let queue = opened.unwrap();
+            let message = Outgoing::new("t", b"x", QoS::ExactlyOnce);
+            let put = queue.put(message, Keep::MustArrive, scene.world.now());
+            assert_eq!(put.await, Ok(true));
+            let drain = queue.drain(
+                &scene.world,
+                || scene.world.now(),
+                |lost| panic!("{lost:?}"),
+            );
+            let story = async {
+                let mut server = scene.network.accept_mqtt(false).await;
+                server.expect("PUBLISH 1 t x").await;
+                answer(&server, 0x50, 1);
+                server.expect("PubRel").await;
+                assert_eq!(queue.statistics().depth, 1, "not yet");
+                drop(server);
+                let mut server = scene.network.accept_mqtt(true).await;
+                server.expect("PubRel").await;
+                answer(&server, 0x70, 1);
+                scene.world.sleep(10).await;
+                assert_eq!(queue.statistics().depth, 0);
+                server.expect_silence(&scene.world, 1_000).await;
+            };
+            match select(drain, story).await {
+                Either::First(ended) => panic!("{ended:?}"),
+                Either::Second(()) => {}
+            }
+        });
+    }
 }
 
 #[test]

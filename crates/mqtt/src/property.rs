@@ -5,7 +5,8 @@
 
 use core::fmt;
 
-use crate::wire::Reader;
+use crate::wire::{Reader, Writer};
+use crate::{EncodeError, Version};
 
 pub(crate) mod rules;
 pub(crate) mod wire;
@@ -125,7 +126,18 @@ impl<'a> Properties<'a> {
         self.iter().find_map(pick)
     }
 
-    /// The same without their names, for who looks for one or two among many.
+    /// Writes the properties of a PUBLISH as [`Wire`](Self::Wire) holds them, for a message that is kept to be sent later. Answers how many
+    /// bytes they are; when `out` is shorter, what is in it means nothing.
+    ///
+    /// # Errors
+    /// [`EncodeError`] when they could not be sent: not in this version, not in a PUBLISH, not with these values.
+    pub fn encode(&self, version: Version, out: &mut [u8]) -> Result<usize, EncodeError> {
+        let mut writer = Writer::new(out);
+        rules::write_bare(version, rules::Place::Publish, self, &mut writer)?;
+        Ok(writer.len())
+    }
+
+    /// As [`iter`](Self::iter) without their names, for who looks for one or two among many.
     pub(crate) const fn raw(&self) -> RawIter<'a> {
         RawIter { rest: *self }
     }

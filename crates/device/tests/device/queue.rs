@@ -8,8 +8,10 @@ use thingwire_device::queue::{
     Keep, Lost, LostWhy, OfflineQueue, QueueError, QueueOptions, QueueStorage, RamQueue,
 };
 use thingwire_device::{
-    Client, LimitError, Millis, Outgoing, Platform as _, PublishError, QoS, ReasonCode, Version,
+    Client, LimitError, Millis, Outgoing, Platform as _, Properties, Property, PublishError, QoS,
+    ReasonCode, Version,
 };
+use thingwire_mqtt::Packet;
 
 use crate::cancellation::at_most;
 use crate::wire::ServerEnd;
@@ -364,6 +366,77 @@ fn a_connection_that_breaks_in_between_loses_nothing() {
                 assert_eq!(take(&mut server).await, "t1 32345678");
             })
             .await;
+        });
+    }
+}
+
+#[test]
+fn a_message_waits_with_its_properties() {
+    let said = [
+        Property::MessageExpiryInterval(60),
+        Property::UserProperty("unit", "lux"),
+    ];
+    let scene = Scene::new(Version::V5);
+    play(&scene, QueueOptions::default(), async |_, queue| {
+        let message = Outgoing {
+            properties: Properties::List(&said),
+            // Nobody would know whether it may leave the queue: it is sent with QoS 1.
+            ..Outgoing::new("t", b"dim", QoS::AtMostOnce)
+        };
+        let now = scene.world.now();
+        assert_eq!(queue.put(message, Keep::MustArrive, now).await, Ok(true));
+        let lost = drain_beside(&scene, queue, async {
+            let mut server = scene.network.accept_mqtt(false).await;
+            let bytes = server.next_bytes().await;
+            let (frame, _) = thingwire_mqtt::split(&bytes, usize::MAX).unwrap().unwrap();
+            let Ok(Packet::Publish(publish)) = Packet::decode(Version::V5, &frame) else {
+                panic!("not a PUBLISH: {bytes:?}")
+            };
+            assert_eq!(publish.qos, QoS::AtLeastOnce);
+            assert_eq!((publish.topic, publish.payload), ("t", &b"dim"[..]));
+            assert!(publish.properties.iter().eq(said));
+            server.puback(1);
+            scene.world.sleep(10).await;
+        })
+        .await;
+        assert_eq!((lost, queue.statistics().delivered), (vec![], 1));
+    });
+}
+
+#[test]
+fn what_the_client_cannot_send_does_not_enter_the_queue() {
+    let said = [Property::UserProperty("unit", "lux")];
+    let plain = Outgoing::new("t", b"dim", QoS::AtLeastOnce);
+    let refused = [
+        (
+            Version::V311,
+            Outgoing {
+                properties: Properties::List(&said),
+                ..plain
+            },
+        ),
+        (
+            Version::V5,
+            Outgoing {
+                properties: Properties::List(&[Property::ReceiveMaximum(1)]),
+                ..plain
+            },
+        ),
+        (
+            Version::V5,
+            Outgoing {
+                // B-2
+                qos: QoS::ExactlyOnce,
+                ..plain
+            },
+        ),
+    ];
+    for (version, message) in refused {
+        let scene = Scene::new(version);
+        play(&scene, QueueOptions::default(), async |_, queue| {
+            let put = queue.put(message, Keep::MustArrive, Millis(0)).await;
+            assert!(matches!(put, Err(QueueError::Encode(_))), "{put:?}");
+            assert_eq!(queue.statistics().depth, 0);
         });
     }
 }

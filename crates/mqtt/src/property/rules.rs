@@ -143,6 +143,17 @@ pub(crate) fn write(
     measure(version, place, properties)?.write(properties, writer)
 }
 
+/// Writes the properties of a packet without their length.
+pub(crate) fn write_bare(
+    version: Version,
+    place: Place,
+    properties: &Properties<'_>,
+    writer: &mut Writer<'_>,
+) -> Result<(), Fault> {
+    measure(version, place, properties)?;
+    write_all(place, properties, writer)
+}
+
 /// Writes one list and behind it another.
 pub(crate) fn write_both(
     version: Version,
