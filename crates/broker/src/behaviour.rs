@@ -64,6 +64,8 @@ pub struct Rules {
     pub packet_len: usize,
     /// `B-76` (which has no 0x95): the code for a packet that is longer.
     pub too_large: ReasonCode,
+    /// `B-21` (which has no 0x8C): the code for a CONNECT that asks for enhanced authentication.
+    pub no_authentication: ReasonCode,
     /// `B-72`: bytes of all user properties of a packet, names and values.
     pub user_properties_len: usize,
     /// `B-72`: bytes of Content Type.
@@ -103,6 +105,7 @@ impl Rules {
                 payload_len: 131_072,
                 packet_len: 149_504,
                 too_large: ReasonCode::QUOTA_EXCEEDED,
+                no_authentication: ReasonCode::NOT_AUTHORIZED,
                 user_properties_len: 8_192,
                 content_type_len: 256,
                 correlation_data_len: 8_192,
@@ -132,6 +135,7 @@ impl Rules {
                 // The standard allows 256 MiB; one packet must not be able to fill our memory.
                 packet_len: 16 * 1024 * 1024,
                 too_large: ReasonCode::PACKET_TOO_LARGE,
+                no_authentication: ReasonCode::BAD_AUTHENTICATION_METHOD,
                 user_properties_len: NONE,
                 content_type_len: NONE,
                 correlation_data_len: NONE,

@@ -105,7 +105,7 @@ impl Core {
             )
         }) {
             let detail = "B-2: enhanced authentication is not supported";
-            return Err(Refusal::new(None, ReasonCode::NOT_AUTHORIZED, detail));
+            return Err(Refusal::new(None, rules.no_authentication, detail));
         }
         if wishes.maximum_packet_size < usize::try_from(rules.client_packet_min).unwrap_or(0) {
             let detail = "B-19: Maximum Packet Size below 512";

@@ -11,7 +11,7 @@ fn connack_says_what_the_server_does() {
         ("[MQTT-3.2.2-1] its other flags are 0", "a> 10: 'MQTT' 05 02 003C [] 'a'; a< CONNACK 00"),
         ("[MQTT-3.2.2-2] Clean Start: no session", "a++; a-; a> 10: 'MQTT' 05 02 003C [] 'a'; a< CONNACK 00 !present"),
         ("[MQTT-3.2.2-3] a session, if there is one", "a> 10: 'MQTT' 05 00 003C [11 00000E10] 'a'; a< CONNACK 00 !present; a-; a> 10: 'MQTT' 05 00 003C [] 'a'; a< CONNACK 00 present"),
-        ("[MQTT-3.2.2-6] a refusal speaks of no session", "a++; a-; a> 10: 'MQTT' 05 00 003C [15 'X'] 'a'; a< CONNACK 87 !present, closed"),
+        ("[MQTT-3.2.2-6] a refusal speaks of no session", "a++; a-; a> 10: 'MQTT' 05 00 003C [15 'X'] 'a'; aws| a< CONNACK 87 !present, closed; mqtt| a< CONNACK 8C !present, closed"),
         ("[MQTT-3.2.2-7] a refusal closes", "a> 10: 'MQTT' 05 02 003C [] '$GEN/'; a< CONNACK 85, closed"),
         ("[MQTT-3.2.2-8] B-21 with a code of CONNACK", "a> 10: 'MQTT' 05 02 003C [] '$GEN/'; a< CONNACK 85, closed"),
         ("[MQTT-3.2.2-9] B-22 Maximum QoS where it is not 2", "a> 10: 'MQTT' 05 02 003C [] 'a'; aws| a< CONNACK 00 MaximumQoS(1); mqtt| a< CONNACK 00 !MaximumQoS"),
@@ -21,7 +21,7 @@ fn connack_says_what_the_server_does() {
         ("[MQTT-3.2.2-16] two empty client ids are two clients",
          "a> 10: 'MQTT' 05 02 003C [] ''; a< CONNACK 00 AssignedClientIdentifier; b> 10: 'MQTT' 05 02 003C [] ''; b< CONNACK 00 AssignedClientIdentifier; a<"),
         ("[MQTT-3.2.2-17] B-73 an alias above Topic Alias Maximum", "a+; a> 30: 't' [23 0009] \"x\"; a< DISCONNECT 94, closed"),
-        ("[MQTT-3.2.2-19] a Reason String that does not fit is left out", "a> 10: 'MQTT' 05 02 003C [27 00000010 15 'X'] 'a'; a< CONNACK 87 !ReasonString, closed"),
+        ("[MQTT-3.2.2-19] a Reason String that does not fit is left out", "a> 10: 'MQTT' 05 02 003C [27 00000010 15 'X'] 'a'; aws| a< CONNACK 87 !ReasonString, closed; mqtt| a< CONNACK 8C !ReasonString, closed"),
         ("[MQTT-3.2.2-22] B-15 Server Keep Alive is always said", "a> 10: 'MQTT' 05 02 003C [] 'a'; a< CONNACK 00 ServerKeepAlive(60)"),
     ]);
 }
@@ -30,8 +30,8 @@ fn connack_says_what_the_server_does() {
 #[test]
 fn enhanced_authentication_is_not_there() {
     check(&[
-        ("[MQTT-4.12.0-1] B-2 a method that is not supported", "a> 10: 'MQTT' 05 02 003C [15 'SCRAM'] 'a'; a< CONNACK 87, closed"),
-        ("[MQTT-4.12.0-4] so authentication ends there", "a> 10: 'MQTT' 05 02 003C [15 'SCRAM' 16 'x'] 'a'; a< CONNACK 87, closed"),
+        ("[MQTT-4.12.0-1] B-2 a method that is not supported", "a> 10: 'MQTT' 05 02 003C [15 'SCRAM'] 'a'; aws| a< CONNACK 87, closed; mqtt| a< CONNACK 8C, closed"),
+        ("[MQTT-4.12.0-4] so authentication ends there", "a> 10: 'MQTT' 05 02 003C [15 'SCRAM' 16 'x'] 'a'; aws| a< CONNACK 87, closed; mqtt| a< CONNACK 8C, closed"),
         ("[MQTT-4.12.0-6] no AUTH and no method for who named none", "a> 10: 'MQTT' 05 02 003C [] 'a'; a< CONNACK 00 !AuthenticationMethod"),
         ("[MQTT-4.12.0-7] AUTH from who named no method", "a+; a> F0: 18 [15 'SCRAM']; a< DISCONNECT 82, closed"),
         ("[MQTT-4.12.1-1] nor can it be repeated", "a+; a> F0: 19 [15 'SCRAM']; a< DISCONNECT 82, closed"),
