@@ -5,7 +5,7 @@ use crate::foreign;
 use crate::run::{Failed, cargo, in_ci, output, run, target};
 
 /// How else `thingwire-mqtt` is built.
-const ENGINE_FEATURES: &[&[&str]] = &[&["--features", "qos2"]];
+const ENGINE_FEATURES: &[&[&str]] = &[&["--features", "qos2"], &["--no-default-features"]];
 
 /// Sets up the foreign programs, builds the firmware for the emulated chip and the program the conformance tests
 /// start, runs all tests.

@@ -20,11 +20,15 @@ use std::vec::Vec;
 
 use super::*;
 use crate::{
-    Ack, ConnAck, Disconnect, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode,
-    SubAck, SubscribeFilter, Version, split,
+    Ack, ConnAck, Packet, PacketId, Properties, Property, Publish, QoS, ReasonCode, SubAck,
+    SubscribeFilter, Version, split,
 };
 
+/// The versions that this build has.
+#[cfg(feature = "v5")]
 const BOTH: [Version; 2] = [Version::V311, Version::V5];
+#[cfg(not(feature = "v5"))]
+const BOTH: [Version; 1] = [Version::V311];
 
 /// A session with a scripted server and a clock that the test moves.
 struct Story {

@@ -49,6 +49,7 @@ fn the_round_trip_is_that_of_a_publish_sent_once() {
     assert_eq!(story.session.round_trip(), Some(120));
 }
 
+#[cfg(feature = "v5")]
 #[test]
 fn a_receive_maximum_is_told_to_mqtt_5_servers_only() {
     for (version, receive_maximum, told) in [

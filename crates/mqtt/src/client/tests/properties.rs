@@ -171,7 +171,7 @@ fn acknowledgements_disconnect_and_a_refusal_give_their_words() {
     }
     let mut more = WORDS.to_vec();
     more.push(Property::ServerReference("elsewhere"));
-    let disconnect = Packet::Disconnect(Disconnect {
+    let disconnect = Packet::Disconnect(crate::Disconnect {
         reason_code: ReasonCode::USE_ANOTHER_SERVER,
         properties: Properties::List(&more),
     });
