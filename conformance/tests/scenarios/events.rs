@@ -1,6 +1,7 @@
 //! Lifecycle events as the operator sees them with mosquitto's tools, and who may not see them (D-1 to D-8, B-14, B-35, B-44, B-82).
 
-use thingwire_conformance::{Cloud, Program, finish, on_path, script};
+use serde_json::json;
+use thingwire_conformance::{Cloud, Driver, Program, finish, on_path, script};
 use thingwire_mqtt::QoS::AtLeastOnce;
 use thingwire_mqtt::Version::{V5, V311};
 
@@ -25,8 +26,8 @@ fn watch(cloud: &Cloud, version: &str) -> Option<Program> {
 }
 
 fn a_day_of_a_device(version: &str, mqtt: &str) {
-    let (Some(mut device), Some(_)) = (
-        script("paho_exchange.py"),
+    let (Some(mut paho), Some(_)) = (
+        script("drive_paho.py"),
         on_path("mosquitto_sub", "mosquitto-clients"),
     ) else {
         return;
@@ -36,8 +37,17 @@ fn a_day_of_a_device(version: &str, mqtt: &str) {
     let Some(mut events) = watch(&cloud, version) else {
         return;
     };
-    let mut device = Program::start("paho", device.arg(kit).args(["--mqtt", mqtt]));
-    device.wait_for_line("READY", STEP);
+    let mut device = Driver::start("paho", &mut paho);
+    let file = |name: &str| kit.join(name);
+    device.tell(&json!({
+        "do": "connect", "version": mqtt, "route": "mtls",
+        "host": cloud.ready.endpoint, "port": cloud.ready.mqtt_port, "root": file("root-CA.pem"),
+        "certificate": file("certificate.pem"), "key": file("private.key"),
+        "client_id": "esp32-demo", "clean": true, "expiry": 0, "will": null,
+    }));
+    device.expect("connected", STEP);
+    device.tell(&json!({"do": "subscribe", "filter": "esp32/sub", "qos": 1}));
+    device.expect("subscribed", STEP);
     // D-1, D-2, D-7: paho came, and from where.
     events.wait_for_line(
         "$aws/events/presence/connected/esp32-demo {\"clientId\":\"esp32-demo\",",
@@ -46,7 +56,9 @@ fn a_day_of_a_device(version: &str, mqtt: &str) {
     // D-5: and what it asked for.
     events.wait_for_line("$aws/events/subscriptions/subscribed/esp32-demo {", STEP);
     send(&cloud.ready, version, "esp32/sub", "hello");
-    device.wait_for_line("DONE", STEP);
+    assert_eq!(device.expect("message", STEP)["payload"], "hello");
+    device.tell(&json!({"do": "disconnect"}));
+    device.expect("disconnected", STEP);
     // D-3, D-6: and that it said goodbye; as the first connection of this client.
     events.wait_for_line(
         "\"clientInitiatedDisconnect\":true,\"disconnectReason\":\"CLIENT_INITIATED_DISCONNECT\",\"versionNumber\":0}",
