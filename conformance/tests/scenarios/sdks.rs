@@ -1,6 +1,6 @@
-//! boto3 speaks to the control plane and publishes over HTTPS.
+//! boto3 speaks to the control plane; it and the AWS CLI publish over HTTPS.
 
-use thingwire_conformance::{Cloud, finish, on_path, script};
+use thingwire_conformance::{Cloud, aws, finish, on_path, script};
 
 use crate::STEP;
 use crate::operator::listen;
@@ -37,4 +37,41 @@ fn boto3_publishes_over_https() {
         .args(["esp32/a b/(c)", "hello over HTTPS"]);
     assert_eq!(finish(&mut command, STEP).success().trim(), "DONE");
     operator.wait_for_line("esp32/a b/(c) hello over HTTPS", STEP);
+}
+
+/// `F-24`: as a person types it, with the operator's access key; with another it is refused.
+#[test]
+fn the_aws_cli_publishes_over_https() {
+    let cloud = Cloud::start();
+    let ready = &cloud.ready;
+    let publish = |message: &str| {
+        let mut command = aws(ready)?;
+        command
+            .args(["iot-data", "publish", "--topic", "esp32/sub", "--qos", "1"])
+            .args(["--payload", message, "--endpoint-url"])
+            .arg(format!("https://localhost:{}", ready.alpn_port))
+            .arg("--ca-bundle")
+            .arg(&ready.ca_file);
+        Some(command)
+    };
+    let Some(mut stranger) = publish("forged") else {
+        return;
+    };
+    let Some(mut operator) = listen(ready, "mqttv5", "esp32/#") else {
+        return;
+    };
+    let refused = finish(&mut stranger, STEP);
+    assert_ne!(refused.code, Some(0));
+    assert!(
+        refused.stderr.contains("ForbiddenException"),
+        "{}",
+        refused.stderr
+    );
+    let mut known = publish("hello from the AWS CLI").expect("there");
+    known
+        .env_remove("AWS_ACCESS_KEY_ID")
+        .env_remove("AWS_SECRET_ACCESS_KEY")
+        .env("AWS_SHARED_CREDENTIALS_FILE", &ready.credentials_file);
+    let _ = finish(&mut known, STEP).success();
+    operator.wait_for_line("esp32/sub hello from the AWS CLI", STEP);
 }

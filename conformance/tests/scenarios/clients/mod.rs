@@ -310,7 +310,7 @@ impl Client {
 
 /// One test a client and version, so that they run beside each other.
 macro_rules! stories {
-    ($($test:ident: $client:literal $version:literal,)+) => {$(
+    ($(fn $test:ident: $client:literal $version:literal,)+) => {$(
         #[test]
         fn $test() {
             story::run(Client::named($client), $version);
@@ -319,19 +319,19 @@ macro_rules! stories {
 }
 
 stories! {
-    paho_3_1_1: "paho-mqtt" "3.1.1",
-    paho_5: "paho-mqtt" "5",
-    aiomqtt_3_1_1: "aiomqtt" "3.1.1",
-    aiomqtt_5: "aiomqtt" "5",
-    awsiotsdk_python_3_1_1: "awsiotsdk" "3.1.1",
-    awsiotsdk_python_5: "awsiotsdk" "5",
-    awsiotsdk_python_v1_3_1_1: "AWSIoTPythonSDK" "3.1.1",
-    mqttjs_3_1_1: "mqtt.js" "3.1.1",
-    mqttjs_5: "mqtt.js" "5",
-    awsiotsdk_javascript_3_1_1: "aws-iot-device-sdk-v2" "3.1.1",
-    awsiotsdk_javascript_5: "aws-iot-device-sdk-v2" "5",
-    rumqttc_3_1_1: "rumqttc" "3.1.1",
-    rumqttc_5: "rumqttc" "5",
+    fn paho_3_1_1: "paho-mqtt" "3.1.1",
+    fn paho_5: "paho-mqtt" "5",
+    fn aiomqtt_3_1_1: "aiomqtt" "3.1.1",
+    fn aiomqtt_5: "aiomqtt" "5",
+    fn awsiotsdk_python_3_1_1: "awsiotsdk" "3.1.1",
+    fn awsiotsdk_python_5: "awsiotsdk" "5",
+    fn awsiotsdk_python_v1_3_1_1: "AWSIoTPythonSDK" "3.1.1",
+    fn mqttjs_3_1_1: "mqtt.js" "3.1.1",
+    fn mqttjs_5: "mqtt.js" "5",
+    fn awsiotsdk_javascript_3_1_1: "aws-iot-device-sdk-v2" "3.1.1",
+    fn awsiotsdk_javascript_5: "aws-iot-device-sdk-v2" "5",
+    fn rumqttc_3_1_1: "rumqttc" "3.1.1",
+    fn rumqttc_5: "rumqttc" "5",
 }
 
 #[test]
