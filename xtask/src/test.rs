@@ -85,5 +85,8 @@ fn with_features() -> Result<(), Failed> {
     let mut device = cargo();
     device.args(["test", "--quiet", "--package", "thingwire-device"]);
     device.args(["--features", "qos2", "--test", "exactly_once"]);
-    run(&mut device).and(result)
+    let mut abroad = cargo();
+    abroad.args(["test", "--quiet", "--package", "thingwire-conformance"]);
+    abroad.args(["--features", "qos2", "--test", "exactly_once"]);
+    run(&mut device).and(run(&mut abroad)).and(result)
 }
