@@ -1,39 +1,53 @@
 //! The brokers under measurement: started fresh, with what a client needs to reach them.
 
 use std::fmt;
-use std::sync::Arc;
+use std::process::Command;
+use std::time::Duration;
 
 use clap::ValueEnum;
-use rustls::client::Resumption;
-use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
-use thingwire_conformance::{Cloud, Mosquitto, MosquittoSettings, finish};
-use thingwire_kit::Kit;
+use tempfile::TempDir;
+use thingwire_conformance::{
+    Authority, Autosave, Cloud, Mosquitto, MosquittoSettings, Program, Rumqttd, finish,
+};
 
 use crate::Outcome;
+use crate::access::{self, Access};
+use crate::foreign;
 
-/// Allows everything the scenarios do, statement by statement as a device's policy would.
+/// Each client may publish to its own topics and nowhere else, by a variable as in the policies of devices; all
+/// may read what the others say.
 const POLICY: &str = r#"{"Version":"2012-10-17","Statement":[
 {"Effect":"Allow","Action":"iot:Connect","Resource":"arn:aws:iot:REGION:ACCOUNT_ID:client/bench-*"},
-{"Effect":"Allow","Action":["iot:Publish","iot:Receive"],"Resource":"arn:aws:iot:REGION:ACCOUNT_ID:topic/bench/*"},
+{"Effect":"Allow","Action":["iot:Publish","iot:RetainPublish"],"Resource":"arn:aws:iot:REGION:ACCOUNT_ID:topic/bench/${iot:ClientId}/*"},
+{"Effect":"Allow","Action":"iot:Receive","Resource":"arn:aws:iot:REGION:ACCOUNT_ID:topic/bench/*"},
 {"Effect":"Allow","Action":"iot:Subscribe","Resource":"arn:aws:iot:REGION:ACCOUNT_ID:topicfilter/bench/*"}]}"#;
 
 /// Which broker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Peer {
-    /// Debian's mosquitto.
+    /// Debian's mosquitto; where something must be kept, with `persistence true` and the rest of it by default.
     Mosquitto,
+    /// The same, its file saved after each change.
+    MosquittoSaving,
     /// `thingwire up`, policies enforced.
     Thingwire,
+    /// Ours without everything that makes a broker, to see what the generator can do.
+    Null,
+    /// rumqttd of crates.io.
+    Rumqttd,
+    /// MiniStack of PyPI.
+    Ministack,
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Mosquitto => "mosquitto",
+            Self::MosquittoSaving => "mosquitto saving each change",
             Self::Thingwire => "Thingwire",
+            Self::Null => "null peer",
+            Self::Rumqttd => "rumqttd",
+            Self::Ministack => "MiniStack",
         })
     }
 }
@@ -44,91 +58,108 @@ pub(crate) struct Broker {
     pub(crate) id: u32,
     /// Version, as the program says it.
     pub(crate) version: String,
-    /// Port of mutual TLS on 127.0.0.1.
-    pub(crate) port: u16,
-    /// TLS with a client certificate it accepts; no resumption, as AWS has none (A-19).
-    pub(crate) tls: Arc<ClientConfig>,
-    /// Name in its certificate.
-    pub(crate) name: ServerName<'static>,
-    _process: Process,
+    /// How to reach it.
+    pub(crate) access: Access,
+    pub(crate) _process: Process,
 }
 
-/// Keeps the process alive.
-enum Process {
-    Mosquitto(#[expect(dead_code, reason = "held for its Drop")] Box<Mosquitto>),
-    Thingwire(#[expect(dead_code, reason = "held for its Drop")] Box<Cloud>),
+/// Keeps the process alive, and the files it needs.
+#[expect(dead_code, reason = "held for their Drop")]
+pub(crate) enum Process {
+    Mosquitto(Box<Mosquitto>, TempDir),
+    Thingwire(Box<Cloud>),
+    Rumqttd(Box<Rumqttd>, TempDir),
+    Program(Box<Program>, TempDir),
 }
 
 impl Peer {
     /// Starts this broker. Thingwire always keeps what it acknowledged; mosquitto only when `durable`.
     pub(crate) fn start(self, durable: bool) -> Outcome<Broker> {
-        let name = ServerName::try_from("localhost")?;
         match self {
-            Self::Mosquitto => {
-                let settings = MosquittoSettings {
-                    persistence: durable,
-                };
-                let mosquitto = Mosquitto::start(settings).ok_or("mosquitto is not installed")?;
-                let client = mosquitto.authority().client("bench");
-                let tls = client_config(
-                    CertificateDer::pem_slice_iter(mosquitto.authority().pem().as_bytes())
-                        .collect::<Result<_, _>>()?,
-                    vec![CertificateDer::from_pem_slice(
-                        client.certificate.as_bytes(),
-                    )?],
-                    PrivateKeyDer::from_pem_slice(client.key.as_bytes())?,
-                )?;
-                let (id, version, port) = (mosquitto.id(), mosquitto.version(), mosquitto.tls_port);
-                Ok(Broker {
-                    id,
-                    version,
-                    port,
-                    tls,
-                    name,
-                    _process: Process::Mosquitto(Box::new(mosquitto)),
-                })
-            }
-            Self::Thingwire => {
-                let mut cloud = Cloud::start();
-                let kit = Kit::load(cloud.thing("bench", POLICY))?;
-                let tls = client_config(kit.roots, kit.certificate, kit.private_key.to_der())?;
-                let version = finish(
-                    cloud.command().arg("--version"),
-                    std::time::Duration::from_secs(10),
-                )
-                .success();
-                let version = version
-                    .split_whitespace()
-                    .last()
-                    .unwrap_or("unknown")
-                    .to_owned();
-                let (id, port) = (cloud.program().id(), cloud.ready.mqtt_port);
-                Ok(Broker {
-                    id,
-                    version,
-                    port,
-                    tls,
-                    name,
-                    _process: Process::Thingwire(Box::new(cloud)),
-                })
-            }
+            Self::Mosquitto => mosquitto(MosquittoSettings {
+                persistence: durable.then_some(Autosave::Default),
+                ..MosquittoSettings::default()
+            }),
+            Self::MosquittoSaving => mosquitto(MosquittoSettings {
+                persistence: durable.then_some(Autosave::EachChange),
+                ..MosquittoSettings::default()
+            }),
+            Self::Thingwire => thingwire(Cloud::start()),
+            Self::Null => null(),
+            Self::Rumqttd => foreign::rumqttd(),
+            Self::Ministack => foreign::ministack(),
+        }
+    }
+
+    /// The same with the limits that mosquitto is installed with.
+    pub(crate) fn start_with_limits(self) -> Outcome<Broker> {
+        match self {
+            Self::Mosquitto => mosquitto(MosquittoSettings {
+                limits: true,
+                ..MosquittoSettings::default()
+            }),
+            other => other.start(true),
         }
     }
 }
 
-fn client_config(
-    roots: Vec<CertificateDer<'static>>,
-    certificate: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-) -> Outcome<Arc<ClientConfig>> {
-    let mut store = RootCertStore::empty();
-    for root in roots {
-        store.add(root)?;
+fn mosquitto(settings: MosquittoSettings) -> Outcome<Broker> {
+    let mosquitto = Mosquitto::start(settings).ok_or("mosquitto is not installed")?;
+    let folder = tempfile::tempdir()?;
+    let authority = mosquitto.authority();
+    access::write(folder.path(), authority, &authority.client("bench"))?;
+    Ok(Broker {
+        id: mosquitto.id(),
+        version: mosquitto.version(),
+        access: Access::load(folder.path(), mosquitto.tls_port)?,
+        _process: Process::Mosquitto(Box::new(mosquitto), folder),
+    })
+}
+
+/// A local cloud that runs already, and a thing in it for all connections.
+pub(crate) fn thingwire(mut cloud: Cloud) -> Outcome<Broker> {
+    let kit = cloud.thing("bench", POLICY);
+    let said = finish(cloud.command().arg("--version"), Duration::from_secs(10)).success();
+    let version = said.split_whitespace().last().unwrap_or("unknown");
+    Ok(Broker {
+        id: cloud.program().id(),
+        version: version.to_owned(),
+        access: Access::load(&kit, cloud.ready.mqtt_port)?,
+        _process: Process::Thingwire(Box::new(cloud)),
+    })
+}
+
+fn null() -> Outcome<Broker> {
+    let server = tempfile::tempdir()?;
+    let authority = Authority::new("bench root");
+    access::write(server.path(), &authority, &authority.server())?;
+    let mut command = Command::new(std::env::current_exe()?);
+    let mut program = Program::start("null peer", command.arg("null").arg(server.path()));
+    program.wait_for_line("port ", Duration::from_secs(10));
+    let port = program.log().trim_start_matches("port ").trim().parse()?;
+    Broker::of(
+        program,
+        env!("CARGO_PKG_VERSION").to_owned(),
+        &authority,
+        port,
+    )
+}
+
+impl Broker {
+    /// A program that listens already and trusts certificates of this authority.
+    pub(crate) fn of(
+        program: Program,
+        version: String,
+        authority: &Authority,
+        port: u16,
+    ) -> Outcome<Self> {
+        let folder = tempfile::tempdir()?;
+        access::write(folder.path(), authority, &authority.client("bench"))?;
+        Ok(Self {
+            id: program.id(),
+            version,
+            access: Access::load(folder.path(), port)?,
+            _process: Process::Program(Box::new(program), folder),
+        })
     }
-    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(store)
-        .with_client_auth_cert(certificate, key)?;
-    config.resumption = Resumption::disabled();
-    Ok(Arc::new(config))
 }

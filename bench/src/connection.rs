@@ -8,7 +8,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use crate::Outcome;
-use crate::broker::Broker;
+use crate::access::Access;
 
 /// Read buffer of a connection that receives; big enough for many packets a read.
 const READ: usize = 32 * 1024;
@@ -19,6 +19,8 @@ const KEEP_ALIVE: u16 = 1200;
 
 /// An open connection.
 pub(crate) struct Connection {
+    /// Its name.
+    pub(crate) client_id: String,
     /// What arrives.
     pub(crate) reader: Reader,
     /// What leaves.
@@ -37,11 +39,11 @@ pub(crate) struct Reader {
 
 impl Connection {
     /// TCP, TLS, CONNECT and CONNACK.
-    pub(crate) async fn open(broker: &Broker, client_id: &str, clean: bool) -> Outcome<Self> {
-        let tcp = TcpStream::connect(("127.0.0.1", broker.port)).await?;
+    pub(crate) async fn open(access: &Access, client_id: &str, clean: bool) -> Outcome<Self> {
+        let tcp = TcpStream::connect(("127.0.0.1", access.port)).await?;
         tcp.set_nodelay(true)?;
-        let stream = TlsConnector::from(broker.tls.clone())
-            .connect(broker.name.clone(), tcp)
+        let stream = TlsConnector::from(access.tls.clone())
+            .connect(access.name.clone(), tcp)
             .await?;
         let (stream, mut writer) = tokio::io::split(stream);
         let mut reader = Reader {
@@ -50,17 +52,8 @@ impl Connection {
             start: 0,
             end: 0,
         };
-        let connect = Packet::Connect(Connect {
-            version: Version::V311,
-            clean_start: clean,
-            keep_alive: KEEP_ALIVE,
-            client_id,
-            will: None,
-            user_name: None,
-            password: None,
-            properties: Properties::EMPTY,
-        });
-        writer.write_all(&bytes(&connect)?).await?;
+        let connect = bytes(&connect(client_id, clean))?;
+        writer.write_all(&connect).await?;
         writer.flush().await?;
         let session_present = reader
             .answer(|packet| match packet {
@@ -71,6 +64,7 @@ impl Connection {
             })
             .await?;
         Ok(Self {
+            client_id: client_id.to_owned(),
             reader,
             writer,
             session_present,
@@ -146,6 +140,20 @@ impl Reader {
         self.end += read;
         Ok(())
     }
+}
+
+/// A CONNECT of this client.
+pub(crate) const fn connect(client_id: &str, clean: bool) -> Packet<'_> {
+    Packet::Connect(Connect {
+        version: Version::V311,
+        clean_start: clean,
+        keep_alive: KEEP_ALIVE,
+        client_id,
+        will: None,
+        user_name: None,
+        password: None,
+        properties: Properties::EMPTY,
+    })
 }
 
 /// The bytes of a packet.

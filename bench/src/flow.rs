@@ -77,9 +77,12 @@ impl Flow {
             Shape::FanOut(count) => (1, count),
             Shape::Pairs(count) => (count, count),
         };
-        let topic = |number: usize| match self.shape {
-            Shape::Pairs(_) => format!("bench/flow/{number}"),
-            Shape::FanIn(_) | Shape::FanOut(_) => "bench/flow".to_owned(),
+        // Each publisher has topics of its own.
+        let topic = |publisher: usize| format!("bench/bench-pub-{publisher}/flow");
+        let filter = |subscriber: usize| match self.shape {
+            Shape::Pairs(_) => topic(subscriber),
+            Shape::FanOut(_) => topic(0),
+            Shape::FanIn(_) => "bench/+/flow".to_owned(),
         };
         let shared = Rc::new(Shared {
             publishers: (0..publishers).map(|_| Publisher::new()).collect(),
@@ -95,13 +98,22 @@ impl Flow {
         });
         let mut tasks = Vec::new();
         for number in 0..subscribers {
-            let mut connection =
-                Connection::open(broker, &format!("bench-sub-{number}"), !self.persistent).await?;
-            connection.subscribe(&topic(number), self.qos).await?;
+            let mut connection = Connection::open(
+                &broker.access,
+                &format!("bench-sub-{number}"),
+                !self.persistent,
+            )
+            .await?;
+            connection.subscribe(&filter(number), self.qos).await?;
             tasks.push(task(&shared, subscribe(connection, Rc::clone(&shared))));
         }
+        // All of them are there before the first one sends: a broker that is busy accepts nobody.
+        let mut open = Vec::new();
         for number in 0..publishers {
-            let connection = Connection::open(broker, &format!("bench-pub-{number}"), true).await?;
+            let name = format!("bench-pub-{number}");
+            open.push(Connection::open(&broker.access, &name, true).await?);
+        }
+        for (number, connection) in open.into_iter().enumerate() {
             let Connection { reader, writer, .. } = connection;
             if self.qos != QoS::AtMostOnce {
                 tasks.push(task(

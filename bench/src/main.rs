@@ -1,88 +1,123 @@
-//! Measures the local cloud beside mosquitto, over mutual TLS, with one generator for both.
+//! Measures the local cloud beside other brokers, over mutual TLS, with one generator for all.
 //!
 //! Every figure is the median of several rounds; rounds alternate between the brokers, each with a fresh
-//! process, so that a machine that slows down slows both. The generator's own CPU is shown, because it
+//! process, so that a machine that slows down slows all. The generator's own CPU is shown, because it
 //! shares the cores. Absolute figures move with the machine: read the ratios.
 //!
 //! It is a program and not a test: nothing here passes or fails by a figure.
 
+mod access;
+mod attack;
 mod broker;
+mod connecting;
 mod connection;
 mod flow;
+mod foreign;
+mod growth;
+mod hostility;
+mod idle;
+mod keeping;
+mod null;
+mod probe;
 mod process;
 mod report;
 mod scenario;
+mod table;
 
 use std::error::Error;
 use std::path::PathBuf;
-use std::time::Duration;
 
-use broker::Peer;
-use clap::Parser;
-use report::Report;
+use clap::{Parser, Subcommand};
 
 /// What goes wrong here is said and ends the program.
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-/// Measures Thingwire beside mosquitto.
+/// Measures Thingwire beside other brokers.
 #[derive(Debug, Parser)]
 #[command(name = "thingwire-bench")]
 struct Arguments {
-    /// How often each broker runs each scenario; the median counts.
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Seconds that each throughput scenario is measured, after a warm-up.
-    #[arg(long, default_value_t = 3.0)]
-    seconds: f64,
-    /// Only scenarios whose name holds this text.
-    #[arg(long, default_value = "")]
-    only: String,
-    /// Only this broker.
-    #[arg(long, value_enum)]
-    peer: Option<Peer>,
-    /// Write the table to this file as well.
-    #[arg(long)]
+    #[command(subcommand)]
+    command: Command,
+    /// Write the tables to this file as well.
+    #[arg(long, global = true)]
     markdown: Option<PathBuf>,
     /// Write every round's figures to this file.
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Connects, memory, latency and throughput.
+    Broker(table::Settings),
+    /// What attacks cost others.
+    Hostility(hostility::Settings),
+    /// Many connections in one broker.
+    Idle(idle::Settings),
+    /// How costs grow with tables.
+    Growth(growth::Settings),
+    /// Holds connections, as a process of its own.
+    #[command(hide = true)]
+    Hold {
+        /// Which.
+        holder: usize,
+        /// The broker's port.
+        port: u16,
+        /// Root, certificate and key.
+        folder: PathBuf,
+        /// How many.
+        connections: usize,
+        /// How many of them send.
+        active: usize,
+    },
+    /// An attacker, as a process of its own.
+    #[command(hide = true)]
+    Attack {
+        /// Which.
+        attack: attack::Attack,
+        /// The broker's port.
+        port: u16,
+        /// Root, certificate and key.
+        folder: PathBuf,
+    },
+    /// The null peer, as a process of its own.
+    #[command(hide = true)]
+    Null {
+        /// Its root, certificate and key.
+        folder: PathBuf,
+    },
 }
 
 fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
-    let peers: Vec<Peer> = match arguments.peer {
-        Some(peer) => vec![peer],
-        None => vec![Peer::Mosquitto, Peer::Thingwire],
-    };
-    // One thread: the brokers need the cores, and its CPU is easy to tell.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let mut report = Report::new(arguments.rounds, arguments.seconds);
-    for scenario in scenario::all()
-        .into_iter()
-        .filter(|scenario| scenario.name.contains(&arguments.only))
-    {
-        for round in 1..=arguments.rounds {
-            for peer in &peers {
-                let broker = peer.start(scenario.durable())?;
-                let length = Duration::from_secs_f64(arguments.seconds);
-                let local = tokio::task::LocalSet::new();
-                let figures = local.block_on(&runtime, scenario.run(&broker, length))?;
-                eprintln!(
-                    "{} {round}/{} {peer}: {figures}",
-                    scenario.name, arguments.rounds
-                );
-                report.add(&scenario, *peer, &broker.version, figures);
-            }
+    let (tables, json) = match &arguments.command {
+        Command::Broker(settings) => table::run(settings)?,
+        Command::Hostility(settings) => (hostility::run(settings)?, String::new()),
+        Command::Idle(settings) => (idle::run(settings)?, String::new()),
+        Command::Growth(settings) => (growth::run(settings)?, String::new()),
+        Command::Hold {
+            holder,
+            port,
+            folder,
+            connections,
+            active,
+        } => {
+            let access = access::Access::load(folder, *port)?;
+            return idle::hold(*holder, &access, *connections, *active);
         }
-    }
-    println!("{}", report.markdown());
+        Command::Attack {
+            attack,
+            port,
+            folder,
+        } => return attack::run(*attack, access::Access::load(folder, *port)?),
+        Command::Null { folder } => return null::run(folder),
+    };
+    println!("{tables}");
     if let Some(file) = &arguments.markdown {
-        std::fs::write(file, report.markdown())?;
+        std::fs::write(file, tables)?;
     }
     if let Some(file) = &arguments.json {
-        std::fs::write(file, report.json())?;
+        std::fs::write(file, json)?;
     }
     Ok(())
 }

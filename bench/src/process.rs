@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use rustix::thread::{CpuSet, sched_setaffinity};
+
 use crate::Outcome;
 
 /// Linux counts processor time for user space in hundredths of a second.
@@ -32,6 +34,17 @@ pub(crate) fn resident_kib(id: u32) -> Outcome<u64> {
         .nth(1)
         .ok_or("no figure after VmRSS")?
         .parse()?)
+}
+
+/// Keeps this thread, and what it starts from now on, on one core.
+pub(crate) fn pin(core: usize) -> Outcome<()> {
+    let cores = std::thread::available_parallelism()?;
+    let mut set = CpuSet::new();
+    set.set(core);
+    sched_setaffinity(None, &set).map_err(|error| {
+        format!("core {core} cannot be had ({error}; {cores} are there); two cores are needed")
+    })?;
+    Ok(())
 }
 
 #[cfg(test)]

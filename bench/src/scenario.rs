@@ -1,36 +1,26 @@
-//! What is measured: connecting, idling, throughput of several shapes, and queueing for who is offline.
+//! What is measured: connecting, idling, throughput of several shapes, latency, and keeping for who is offline.
 
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use thingwire_mqtt::{Packet, PacketId, Properties, Publish, QoS};
-use tokio::io::AsyncWriteExt as _;
-use tokio::task::spawn_local;
+use thingwire_mqtt::QoS;
 
 use crate::Outcome;
-use crate::broker::Broker;
-use crate::connection::{Connection, bytes};
-use crate::flow::{Flow, PAYLOAD, Shape, acknowledge};
+use crate::broker::{Broker, Peer};
+use crate::connecting;
+use crate::flow::{Flow, Shape};
+use crate::keeping;
+use crate::probe::Probe;
 use crate::process;
 use crate::report::{Better, Figures};
 
-/// Connections made in the connect scenario, and how many at the same time.
-const CONNECTS: usize = 600;
-const AT_ONCE: usize = 16;
-/// Idle connections whose memory is weighed.
-const IDLE: usize = 1000;
-/// Time for a broker to give back what the handshakes needed.
-const SETTLE: Duration = Duration::from_secs(1);
-/// Offline sessions, each with a publisher of its own, and messages for each.
-const OFFLINE: usize = 10;
-const QUEUED: usize = 8000;
-/// PUBLISH packets of one publisher without their PUBACK; AWS allows 100 (B-47).
-const IN_FLIGHT: usize = 64;
+/// Messages a second of the latency scenario, and publishers that take turns.
+const RATE: u32 = 2000;
+const PUBLISHERS: usize = 10;
 
-/// One row of the table.
+/// One row of the table, or two of one run.
 pub(crate) struct Scenario {
-    /// Its name, with the unit of its figure.
-    pub(crate) name: &'static str,
+    /// The rows' names, with the unit of their figures.
+    pub(crate) names: &'static [&'static str],
     /// Whether a higher figure is better.
     pub(crate) better: Better,
     kind: Kind,
@@ -40,94 +30,82 @@ enum Kind {
     Connect,
     Idle,
     Flow(Flow),
+    Latency,
     Offline,
+    Retained,
 }
 
 /// All scenarios, in the order of the table.
 pub(crate) fn all() -> Vec<Scenario> {
-    let flow = |name, shape, qos, per_write, persistent| Scenario {
-        name,
+    let more = |names, kind| Scenario {
+        names,
         better: Better::More,
-        kind: Kind::Flow(Flow {
+        kind,
+    };
+    let less = |names, kind| Scenario {
+        names,
+        better: Better::Less,
+        kind,
+    };
+    let flow = |shape, qos, per_write, persistent| {
+        Kind::Flow(Flow {
             shape,
             qos,
             per_write,
             persistent,
-        }),
+        })
     };
     let (zero, one) = (QoS::AtMostOnce, QoS::AtLeastOnce);
     vec![
-        Scenario {
-            name: "connects/s",
-            better: Better::More,
-            kind: Kind::Connect,
-        },
-        Scenario {
-            name: "KiB per idle connection",
-            better: Better::Less,
-            kind: Kind::Idle,
-        },
-        flow(
-            "fan-in 50:1, QoS 0: deliveries/s",
-            Shape::FanIn(50),
-            zero,
-            1,
-            false,
+        more(&["connects/s"], Kind::Connect),
+        less(&["KiB per idle connection"], Kind::Idle),
+        less(
+            &[
+                "p50 at 2,000 messages/s, QoS 0: ms",
+                "p99 at 2,000 messages/s, QoS 0: ms",
+            ],
+            Kind::Latency,
         ),
-        flow(
-            "fan-in 50:1, QoS 0, 16 PUBLISH a record: deliveries/s",
-            Shape::FanIn(50),
-            zero,
-            16,
-            false,
+        more(
+            &["fan-in 50:1, QoS 0: deliveries/s"],
+            flow(Shape::FanIn(50), zero, 1, false),
         ),
-        flow(
-            "fan-in 50:1, QoS 1: deliveries/s",
-            Shape::FanIn(50),
-            one,
-            1,
-            false,
+        more(
+            &["fan-in 50:1, QoS 0, 16 PUBLISH a record: deliveries/s"],
+            flow(Shape::FanIn(50), zero, 16, false),
         ),
-        flow(
-            "fan-in 50:1, QoS 1, 16 PUBLISH a record: deliveries/s",
-            Shape::FanIn(50),
-            one,
-            16,
-            false,
+        more(
+            &["fan-in 50:1, QoS 1: deliveries/s"],
+            flow(Shape::FanIn(50), one, 1, false),
         ),
-        flow(
-            "fan-out 1:100, QoS 0: deliveries/s",
-            Shape::FanOut(100),
-            zero,
-            16,
-            false,
+        more(
+            &["fan-in 50:1, QoS 1, 16 PUBLISH a record: deliveries/s"],
+            flow(Shape::FanIn(50), one, 16, false),
         ),
-        flow(
-            "fan-out 1:100, QoS 1: deliveries/s",
-            Shape::FanOut(100),
-            one,
-            16,
-            false,
+        more(
+            &["fan-out 1:100, QoS 0: deliveries/s"],
+            flow(Shape::FanOut(100), zero, 16, false),
         ),
-        flow(
-            "50 pairs, QoS 1: deliveries/s",
-            Shape::Pairs(50),
-            one,
-            1,
-            false,
+        more(
+            &["fan-out 1:100, QoS 1: deliveries/s"],
+            flow(Shape::FanOut(100), one, 16, false),
         ),
-        flow(
-            "50 pairs, QoS 1, persistent sessions online: deliveries/s",
-            Shape::Pairs(50),
-            one,
-            1,
-            true,
+        more(
+            &["50 pairs, QoS 1: deliveries/s"],
+            flow(Shape::Pairs(50), one, 1, false),
         ),
-        Scenario {
-            name: "10 publishers, QoS 1, persistent sessions offline: acknowledged/s",
-            better: Better::More,
-            kind: Kind::Offline,
-        },
+        more(
+            &["50 pairs, QoS 1, persistent sessions online: deliveries/s"],
+            flow(Shape::Pairs(50), one, 1, true),
+        ),
+        more(
+            &["10 publishers, QoS 1, persistent sessions offline: acknowledged/s"],
+            Kind::Offline,
+        ),
+        more(
+            &["10 publishers, QoS 1, retained topics: acknowledged/s"],
+            Kind::Retained,
+        ),
     ]
 }
 
@@ -136,217 +114,51 @@ impl Scenario {
     pub(crate) fn durable(&self) -> bool {
         match &self.kind {
             Kind::Flow(flow) => flow.persistent,
-            Kind::Offline => true,
-            Kind::Connect | Kind::Idle => false,
+            Kind::Offline | Kind::Retained => true,
+            Kind::Connect | Kind::Idle | Kind::Latency => false,
         }
     }
 
-    /// Runs it once against this broker.
-    pub(crate) async fn run(&self, broker: &Broker, length: Duration) -> Outcome<Figures> {
-        match &self.kind {
-            Kind::Connect => connect(broker).await,
-            Kind::Idle => idle(broker).await,
-            Kind::Flow(flow) => flow.run(broker, length).await,
-            Kind::Offline => offline(broker).await,
+    /// Whether it says something about this peer.
+    pub(crate) fn suits(&self, peer: Peer) -> bool {
+        match peer {
+            Peer::Null => !self.durable() && !matches!(self.kind, Kind::Idle),
+            Peer::MosquittoSaving => self.durable(),
+            Peer::Rumqttd | Peer::Ministack => !self.durable(),
+            Peer::Mosquitto | Peer::Thingwire => true,
         }
+    }
+
+    /// Runs it once against this broker; one answer for each name.
+    pub(crate) async fn run(&self, broker: &Broker, length: Duration) -> Outcome<Vec<Figures>> {
+        Ok(vec![match &self.kind {
+            Kind::Latency => return latency(broker, length),
+            Kind::Connect => connecting::rate(broker).await?,
+            Kind::Idle => connecting::idle(broker).await?,
+            Kind::Flow(flow) => flow.run(broker, length).await?,
+            Kind::Offline => keeping::offline(broker, length).await?,
+            Kind::Retained => keeping::retained(broker, length).await?,
+        }])
     }
 }
 
-/// Opens connections from several tasks and closes each at once.
-async fn connect(broker: &Broker) -> Outcome<Figures> {
-    many(broker, "warm", AT_ONCE, false).await?;
+/// p50 and p99, each with the processor time of a delivery.
+fn latency(broker: &Broker, length: Duration) -> Outcome<Vec<Figures>> {
+    let probe = Probe::open(&broker.access, PUBLISHERS)?;
     let before = (process::cpu(broker.id)?, process::cpu(std::process::id())?);
-    let started = Instant::now();
-    many(broker, "connect", CONNECTS, false).await?;
-    let seconds = started.elapsed().as_secs_f64();
-    let (broker_cpu, generator_cpu) = (
+    let seen = probe.run(RATE, length)?;
+    let used = (
         process::cpu(broker.id)? - before.0,
         process::cpu(std::process::id())? - before.1,
     );
-    Ok(Figures::throughput(
-        CONNECTS as u64,
-        seconds,
-        broker_cpu,
-        generator_cpu,
-        0,
-    ))
-}
-
-/// Weighs the broker before and after a thousand connections that say nothing.
-async fn idle(broker: &Broker) -> Outcome<Figures> {
-    many(broker, "warm", AT_ONCE, false).await?;
-    let before = process::resident_kib(broker.id)?;
-    let open = many(broker, "idle", IDLE, true).await?;
-    tokio::time::sleep(SETTLE).await;
-    let after = process::resident_kib(broker.id)?;
-    if open.len() != IDLE {
-        return Err("not all idle connections were made".into());
-    }
-    Ok(Figures::memory(
-        after.saturating_sub(before) as f64 / IDLE as f64,
-    ))
-}
-
-/// Opens `count` connections, [`AT_ONCE`] at a time, and keeps them or closes each.
-async fn many(
-    broker: &Broker,
-    name: &'static str,
-    count: usize,
-    keep: bool,
-) -> Outcome<Vec<Connection>> {
-    let next = std::cell::Cell::new(0);
-    let open = std::cell::RefCell::new(Vec::new());
-    let worker = async || -> Outcome<()> {
-        while next.get() < count {
-            let number = next.replace(next.get() + 1);
-            let connection =
-                Connection::open(broker, &format!("bench-{name}-{number}"), true).await?;
-            if keep {
-                open.borrow_mut().push(connection);
-            } else {
-                connection.close().await?;
-            }
-        }
-        Ok(())
-    };
-    // Sixteen tasks on one thread; the futures live on this stack, so they may borrow.
-    let (a, b) = tokio::join!(eight(&worker), eight(&worker));
-    a?;
-    b?;
-    Ok(open.into_inner())
-}
-
-async fn eight(worker: &impl AsyncFn() -> Outcome<()>) -> Outcome<()> {
-    tokio::try_join!(
-        worker(),
-        worker(),
-        worker(),
-        worker(),
-        worker(),
-        worker(),
-        worker(),
-        worker()
-    )
-    .map(drop)
-}
-
-/// QoS 1 to persistent sessions whose clients are away: how fast the acknowledgements come, and whether all
-/// that was acknowledged is there when the clients come back.
-async fn offline(broker: &Broker) -> Outcome<Figures> {
-    let topic = |number: usize| format!("bench/offline/{number}");
-    for number in 0..OFFLINE {
-        let mut connection =
-            Connection::open(broker, &format!("bench-away-{number}"), false).await?;
-        connection
-            .subscribe(&topic(number), QoS::AtLeastOnce)
-            .await?;
-        connection.close().await?;
-    }
-    let mut publishers = Vec::new();
-    for number in 0..OFFLINE {
-        publishers.push((
-            Connection::open(broker, &format!("bench-pub-{number}"), true).await?,
-            topic(number),
-        ));
-    }
-    let before = (process::cpu(broker.id)?, process::cpu(std::process::id())?);
-    let started = Instant::now();
-    let tasks: Vec<_> = publishers
-        .into_iter()
-        .map(|(connection, topic)| {
-            spawn_local(async move { queue(connection, &topic).await.map_err(|e| e.to_string()) })
+    [0.5, 0.99]
+        .map(|part| {
+            let ms = seen
+                .quantile(part)
+                .ok_or("no message of the probe arrived")?;
+            let figures = Figures::plain(ms).losing(seen.lost);
+            Ok(figures.with_use(seen.count(), length.as_secs_f64(), used.0, used.1))
         })
-        .collect();
-    for task in tasks {
-        task.await??;
-    }
-    let seconds = started.elapsed().as_secs_f64();
-    let (broker_cpu, generator_cpu) = (
-        process::cpu(broker.id)? - before.0,
-        process::cpu(std::process::id())? - before.1,
-    );
-
-    let mut arrived = 0;
-    for number in 0..OFFLINE {
-        let connection = Connection::open(broker, &format!("bench-away-{number}"), false).await?;
-        if !connection.session_present {
-            return Err("the broker forgot a persistent session".into());
-        }
-        arrived += collect(connection, QUEUED).await?;
-    }
-    let acknowledged = (OFFLINE * QUEUED) as u64;
-    let lost = acknowledged.saturating_sub(arrived as u64);
-    Ok(Figures::throughput(
-        acknowledged,
-        seconds,
-        broker_cpu,
-        generator_cpu,
-        lost,
-    ))
-}
-
-/// Publishes [`QUEUED`] messages and waits for all acknowledgements.
-async fn queue(connection: Connection, topic: &str) -> Outcome<()> {
-    let Connection {
-        mut reader,
-        mut writer,
-        ..
-    } = connection;
-    let (mut id, mut sent, acknowledged) = (PacketId::FIRST, 0, Rc::new(std::cell::Cell::new(0)));
-    while acknowledged.get() < QUEUED {
-        while sent < QUEUED && sent - acknowledged.get() < IN_FLIGHT {
-            let publish = Packet::Publish(Publish {
-                dup: false,
-                qos: QoS::AtLeastOnce,
-                retain: false,
-                topic,
-                packet_id: Some(id),
-                properties: Properties::EMPTY,
-                payload: &[0; PAYLOAD],
-            });
-            writer.write_all(&bytes(&publish)?).await?;
-            id = id.next();
-            sent += 1;
-        }
-        writer.flush().await?;
-        reader
-            .read(|packet| {
-                acknowledged
-                    .set(acknowledged.get() + usize::from(matches!(packet, Packet::PubAck(_))))
-            })
-            .await?;
-    }
-    Ok(())
-}
-
-/// Receives and acknowledges until `count` messages are there or nothing has come for two seconds.
-async fn collect(connection: Connection, count: usize) -> Outcome<usize> {
-    let Connection {
-        mut reader,
-        mut writer,
-        ..
-    } = connection;
-    let mut arrived = 0;
-    let mut answer = Vec::new();
-    while arrived < count {
-        answer.clear();
-        let read = reader.read(|packet| {
-            if let Packet::Publish(Publish {
-                packet_id: Some(packet_id),
-                dup: false,
-                ..
-            }) = packet
-            {
-                arrived += 1;
-                acknowledge(*packet_id, &mut answer);
-            }
-        });
-        match tokio::time::timeout(Duration::from_secs(2), read).await {
-            Ok(read) => read?,
-            Err(_) => break,
-        }
-        writer.write_all(&answer).await?;
-        writer.flush().await?;
-    }
-    Ok(arrived)
+        .into_iter()
+        .collect()
 }

@@ -27,8 +27,19 @@ pub struct Mosquitto {
 /// What differs from one use to the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MosquittoSettings {
-    /// Keep sessions and retained messages in a file, saved every second (acknowledged before that, and not synced).
-    pub persistence: bool,
+    /// Keep sessions and retained messages in a file (acknowledged before that, and not synced).
+    pub persistence: Option<Autosave>,
+    /// Its limits as installed: 20 messages under way and 1,000 queued for each client. Otherwise none.
+    pub limits: bool,
+}
+
+/// When mosquitto writes its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Autosave {
+    /// As installed: every half hour, and when it stops.
+    Default,
+    /// After each change.
+    EachChange,
 }
 
 impl Mosquitto {
@@ -126,15 +137,24 @@ fn configuration(folder: &Path, tls_port: u16, port: u16, settings: MosquittoSet
     let folder = folder.display();
     let mut text = format!(
         "per_listener_settings false\nallow_anonymous true\nuser root\nlog_dest stderr\nlog_type error\n\
-         log_type warning\nset_tcp_nodelay true\nmax_inflight_messages 0\nmax_queued_messages 0\n\
+         log_type warning\nset_tcp_nodelay true\n{}\
          listener {port} 127.0.0.1\n\
          listener {tls_port} 127.0.0.1\ncafile {folder}/ca.crt\ncertfile {folder}/server.crt\n\
-         keyfile {folder}/server.key\nrequire_certificate true\n"
+         keyfile {folder}/server.key\nrequire_certificate true\n",
+        if settings.limits {
+            ""
+        } else {
+            "max_inflight_messages 0\nmax_queued_messages 0\n"
+        }
     );
-    if settings.persistence {
+    if let Some(autosave) = settings.persistence {
         let _ = write!(
             text,
-            "persistence true\npersistence_location {folder}/\nautosave_interval 1\n"
+            "persistence true\npersistence_location {folder}/\n{}",
+            match autosave {
+                Autosave::Default => "",
+                Autosave::EachChange => "autosave_on_changes true\nautosave_interval 1\n",
+            }
         );
     }
     text

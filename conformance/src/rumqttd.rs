@@ -16,7 +16,7 @@ use crate::{Authority, Program, foreign, free_port, wait_until};
 /// Ports, files and process of one rumqttd.
 #[derive(Debug)]
 pub struct Rumqttd {
-    _program: Program,
+    program: Program,
     _folder: TempDir,
     authority: Authority,
     /// Mutual TLS.
@@ -55,12 +55,18 @@ impl Rumqttd {
             program.log()
         );
         Some(Self {
-            _program: program,
+            program,
             _folder: folder,
             authority,
             tls_port,
             port,
         })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.id()
     }
 
     /// The authority that signed its certificate and that it trusts for clients.
@@ -76,7 +82,7 @@ fn configuration(folder: &str, tls_port: u16, port: u16, v5: bool) -> String {
         r#"id = 0
 [router]
 id = 0
-max_connections = 100
+max_connections = 2000
 max_outgoing_packet_count = 200
 max_segment_size = 1048576
 max_segment_count = 10

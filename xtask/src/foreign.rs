@@ -109,6 +109,51 @@ fn node_clients() -> Result<PathBuf, Failed> {
     Ok(folder)
 }
 
+/// Only the benchmark asks for it; the version stands in its tables.
+const MINISTACK: &[&str] = &["ministack==1.5.33", "cryptography"];
+
+/// The brokers of `bench broker --peers all`: variables for the generator that say where they are. What cannot be had is said, and left out.
+pub(crate) fn peers() -> Result<Vec<(&'static str, PathBuf)>, Failed> {
+    let found = [
+        (
+            "THINGWIRE_RUMQTTD",
+            or_without(optimised_rumqttd(), "rumqttd")?,
+        ),
+        ("THINGWIRE_MINISTACK", or_without(ministack(), "MiniStack")?),
+    ];
+    Ok(found
+        .into_iter()
+        .filter_map(|(name, path)| Some((name, path?)))
+        .collect())
+}
+
+/// The same package as the tests', built for speed.
+fn optimised_rumqttd() -> Result<PathBuf, Failed> {
+    let built = target().join("rumqttd");
+    run(cargo()
+        .current_dir(root().join("conformance/rumqttd"))
+        .env("CARGO_TARGET_DIR", &built)
+        .args(["build", "--quiet", "--locked", "--release"]))?;
+    let name = format!("rumqttd{}", std::env::consts::EXE_SUFFIX);
+    Ok(built.join("release").join(name))
+}
+
+/// The Python of a virtual environment with MiniStack in it.
+fn ministack() -> Result<PathBuf, Failed> {
+    let folder = target().join("peers/ministack");
+    let python = folder.join("bin/python");
+    let is_there = || output(program(&python).args(["-c", "import ministack, cryptography"]));
+    if is_there().is_none() {
+        run(program("python3")
+            .args(["-m", "venv", "--clear"])
+            .arg(&folder))?;
+        run(program(&python)
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(MINISTACK))?;
+    }
+    Ok(python)
+}
+
 /// The virtual environment `target/foreign`, holding exactly the pinned packages.
 pub(crate) fn python_clients() -> Result<PathBuf, Failed> {
     let wanted = root().join("conformance/requirements.txt");

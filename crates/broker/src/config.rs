@@ -47,6 +47,8 @@ pub struct Memory {
     pub shared_bytes: usize,
     /// Retained messages of the broker (`B-65`).
     pub retained_messages: usize,
+    /// Bytes of their topics, payloads and properties.
+    pub retained_bytes: usize,
     /// Topics whose routes are remembered between publishes.
     pub remembered_topics: usize,
 }
@@ -60,6 +62,7 @@ impl Default for Memory {
             shared_messages: 500_000,
             shared_bytes: 64 * 1024 * 1024,
             retained_messages: 500_000,
+            retained_bytes: 1024 * 1024 * 1024,
             remembered_topics: 65_536,
         }
     }

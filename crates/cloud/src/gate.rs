@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use rustls::AlertDescription;
 use rustls::server::Acceptor;
@@ -19,6 +19,7 @@ use tokio_rustls::server::TlsStream;
 
 use crate::data_plane::{Caller, DataPlane};
 use crate::health::Counts;
+use crate::laggards::Laggards;
 use crate::listen::unless_stopped;
 use crate::pki;
 use crate::refusals::{NewRefusal, Reason};
@@ -47,6 +48,7 @@ pub(crate) struct Gate {
     /// The names under which this cloud may be asked for; none when any will do (`A-16`).
     pub(crate) strict_names: Option<BTreeSet<String>>,
     handshakes: Semaphore,
+    laggards: Laggards,
 }
 
 /// A refusal before MQTT.
@@ -79,6 +81,7 @@ impl Gate {
             counts,
             strict_names,
             handshakes: Semaphore::new(HANDSHAKES),
+            laggards: Laggards::default(),
         }
     }
 
@@ -194,7 +197,12 @@ impl Gate {
             }
             None => {
                 self.counts.handshake_failed("TIMED_OUT");
-                tracing::debug!(source = %from, "the TLS handshake took too long");
+                if let Some(count) = self.laggards.note(Instant::now(), from.ip()) {
+                    tracing::warn!(
+                        source = %from.ip(), count,
+                        "connections that did not finish their TLS handshake in time were closed"
+                    );
+                }
                 None
             }
         }

@@ -17,6 +17,7 @@ pub mod files;
 mod gate;
 mod health;
 mod http;
+mod laggards;
 mod listen;
 mod observe;
 pub mod operator;

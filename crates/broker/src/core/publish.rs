@@ -248,7 +248,8 @@ impl Core {
         if publish.retain && !self.may_retain(topic, publish.payload) {
             return Err(Refusal::Rule {
                 code: ReasonCode::QUOTA_EXCEEDED,
-                detail: "B-65: there are too many retained messages".into(),
+                detail: "B-65: there are too many retained messages, or too many bytes of them"
+                    .into(),
             });
         }
         Ok(())

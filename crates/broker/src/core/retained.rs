@@ -15,6 +15,8 @@ use crate::Now;
 #[derive(Default)]
 pub(crate) struct Retained {
     messages: HashMap<Arc<str>, Arc<Message>>,
+    /// Of topics, payloads and properties together.
+    bytes: usize,
 }
 
 impl Retained {
@@ -37,26 +39,55 @@ impl Retained {
         found
     }
 
+    /// Whether this one fits beside the others; what it replaces makes room.
+    fn has_room(&self, topic: &str, payload: &[u8], messages: usize, bytes: usize) -> bool {
+        let old = self.messages.get(topic);
+        let freed = old.map_or(0, |old| weight(&old.topic, &old.payload, &old.properties));
+        let others = self.bytes.saturating_sub(freed);
+        (old.is_some() || self.messages.len() < messages)
+            // Of a long message at least its payload must fit; its properties are bounded (`B-75`).
+            && others.saturating_add(weight(topic, payload, &[])) <= bytes
+    }
+
     pub(crate) fn insert(&mut self, message: Message) {
-        self.messages
-            .insert(Arc::clone(&message.topic), Arc::new(message));
+        let new = weight(&message.topic, &message.payload, &message.properties);
+        self.bytes = self.bytes.saturating_add(new);
+        let topic = Arc::clone(&message.topic);
+        let old = self.messages.insert(topic, Arc::new(message));
+        self.free(old.as_deref());
     }
 
     pub(crate) fn remove(&mut self, topic: &str) {
-        self.messages.remove(topic);
+        let old = self.messages.remove(topic);
+        self.free(old.as_deref());
+    }
+
+    fn free(&mut self, old: Option<&Message>) {
+        let freed = old.map_or(0, |old| weight(&old.topic, &old.payload, &old.properties));
+        self.bytes = self.bytes.saturating_sub(freed);
     }
 }
 
+fn weight(topic: &str, payload: &[u8], properties: &[u8]) -> usize {
+    topic
+        .len()
+        .saturating_add(payload.len())
+        .saturating_add(properties.len())
+}
+
 impl Core {
-    /// Whether one more may be kept (`B-65`); replacing and removing are always possible.
+    /// Whether one more may be kept (`B-65`). Removing is always possible, replacing where there is room for what the new one has more.
     pub(super) fn may_retain(&self, topic: &str, payload: &[u8]) -> bool {
         let quota = self
             .meter
             .as_ref()
             .map_or(usize::MAX, |meter| meter.retained_messages());
+        let memory = &self.config.memory;
+        let messages = memory.retained_messages.min(quota);
         payload.is_empty()
-            || self.retained.len() < self.config.memory.retained_messages.min(quota)
-            || self.retained.get(topic).is_some()
+            || self
+                .retained
+                .has_room(topic, payload, messages, memory.retained_bytes)
     }
 
     /// Keeps or, with an empty payload, removes (`B-62`). Answers whether the store must know.

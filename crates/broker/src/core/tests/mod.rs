@@ -5,6 +5,7 @@
 mod connect;
 mod durable;
 mod group;
+mod hostile;
 mod limits;
 mod metered;
 mod publish;

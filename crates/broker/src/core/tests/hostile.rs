@@ -1,0 +1,174 @@
+//! Who harasses the broker: memory stays within its bounds, others are served, and the log names the offender.
+
+use std::fmt::{Debug, Write as _};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::{Metadata, Subscriber};
+
+use super::*;
+
+/// Writes down what is logged, from `warn` on.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<String>>>);
+
+struct Line<'a>(&'a mut String);
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        let _ = write!(self.0, "{}={value:?} ", field.name());
+    }
+}
+
+impl Subscriber for Lines {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn event(&self, event: &tracing::Event<'_>) {
+        let mut line = String::new();
+        event.record(&mut Line(&mut line));
+        self.0.lock().unwrap().push(line);
+    }
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// What was logged meanwhile.
+fn logged(story: impl FnOnce()) -> Vec<String> {
+    let lines = Lines::default();
+    tracing::subscriber::with_default(lines.clone(), story);
+    std::mem::take(&mut *lines.0.lock().unwrap())
+}
+
+#[test]
+fn a_reader_that_stopped_is_named_once_and_owns_no_more_than_its_outbox() {
+    let lines = logged(|| {
+        let mut world = World::with(|config| config.memory.outbox_bytes = 10_000);
+        let stopped = world.client(V3, "stopped-reading");
+        world.subscribe(&stopped, &[("a", Q0)]);
+        let quick = world.client(V3, "quick");
+        world.subscribe(&quick, &[("a", Q0)]);
+        let payload = "x".repeat(900);
+        for _ in 0..1000 {
+            world.say(&quick, "a", &payload);
+            assert_eq!(world.got(&quick).len(), 1);
+            assert!(stopped.outbox.waiting() < 11_000);
+        }
+        assert_eq!(world.core.statistics().dropped, 1000 - 12);
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("stopped-reading"), "{lines:?}");
+    assert!(lines[0].contains("reads too slowly"), "{lines:?}");
+}
+
+#[test]
+fn who_never_acknowledges_is_named_once_and_owns_no_more_than_its_queue() {
+    let lines = logged(|| {
+        let mut world = World::with(|config| {
+            config.memory.queued_messages = 200;
+            config.memory.queued_bytes = 50_000;
+        });
+        let (never, _) = world.persistent(V3, "never-acknowledges");
+        world.subscribe(&never, &[("a", Q1)]);
+        let from = world.client(V3, "from");
+        let payload = "x".repeat(500);
+        for round in 0..1000 {
+            world.say1(&from, "a", &payload, round % 100 + 1);
+            // The publisher is not made to pay for it.
+            assert_eq!(world.got(&from).len(), 1);
+            world.got(&never);
+            let connections = world.core.connections();
+            let never = connections
+                .iter()
+                .find(|one| &*one.client.client_id == "never-acknowledges")
+                .unwrap();
+            assert!(never.queued <= 100, "50,000 bytes are 100 messages");
+            assert!(never.in_flight <= 100, "B-47");
+        }
+        assert_eq!(world.core.statistics().dropped, 1000 - 200);
+    });
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("never-acknowledges"), "{lines:?}");
+    assert!(lines[0].contains("queue is full"), "{lines:?}");
+}
+
+#[test]
+fn b_65_a_storm_of_retained_messages_ends_at_the_bound_of_their_bytes() {
+    let mut world = World::with(|config| config.memory.retained_bytes = 10_000);
+    // 3.1.1 is not told, and so goes on.
+    let storm = world.client(V3, "storm");
+    let payload = "x".repeat(998);
+    for number in 0..20 {
+        let topic = format!("{number:02}");
+        world.send(&storm, &[retained(&topic, &payload)]);
+    }
+    assert_eq!(world.core.statistics().retained, 10);
+    world.log.take();
+    // One that is there may be replaced, but not by a larger one; removing makes room again.
+    world.send(
+        &storm,
+        &[retained("03", &payload), retained("04", &"x".repeat(999))],
+    );
+    let refused = world.log.take();
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].starts_with("storm violated B-65"), "{refused:?}");
+    let next = world.client(V5, "next");
+    world.send(&next, &[retained("03", ""), retained("77", &payload)]);
+    assert_eq!(world.core.statistics().retained, 10);
+    assert_eq!(
+        world.subscribe(&next, &[("77", Q0)])[1],
+        format!("PUBLISH retained 77 {payload}")
+    );
+    // What was refused is not kept.
+    assert_eq!(world.subscribe(&next, &[("15", Q0)]), ["SUBACK [00]"]);
+}
+
+#[test]
+fn b_31_overlapping_subscriptions_end_at_fifty_and_cost_one_delivery_each() {
+    let mut world = World::new();
+    let levels = ["a", "b", "c", "d", "e", "f"];
+    let filter = |mask: usize| {
+        let of = |(bit, level): (usize, &&'static str)| {
+            if mask >> bit & 1 == 1 { "+" } else { *level }
+        };
+        let levels: Vec<_> = levels.iter().enumerate().map(of).collect();
+        levels.join("/")
+    };
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        let client = world.client(V5, &format!("overlapping-{number}"));
+        for mask in 0..50 {
+            assert_eq!(
+                world.subscribe(&client, &[(&filter(mask), Q0)]),
+                ["SUBACK [00]"]
+            );
+        }
+        clients.push(client);
+    }
+    world.log.take();
+    world.subscribe(&clients[0], &[(&filter(51), Q0)]);
+    let refused = world.log.take();
+    assert!(
+        refused
+            .iter()
+            .any(|line| line.starts_with("overlapping-0 violated B-31")),
+        "{refused:?}"
+    );
+    let publisher = world.client(V5, "publisher");
+    world.say(&publisher, "a/b/c/d/e/f", "x");
+    for client in &clients[1..] {
+        assert_eq!(world.got(client), ["PUBLISH a/b/c/d/e/f x"]);
+    }
+    assert_eq!(world.core.statistics().subscriptions, 20 * 50);
+}
