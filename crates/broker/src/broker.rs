@@ -102,6 +102,21 @@ impl Broker {
         self.with(|core, now| core.publish_internal(now, topic, payload, qos, retain));
     }
 
+    /// Publishes a message of a client that sent it another way, over HTTPS (`F-24`). That it may, the caller has found out; the account's
+    /// quotas count it (`B-65`, H.2).
+    ///
+    /// # Errors
+    /// The quota that it is over, in words; nothing was published.
+    pub fn publish_for_client(
+        &self,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), String> {
+        self.with(|core, now| core.publish_for_client(now, topic, payload, qos, retain))
+    }
+
     /// Closes every connection of a principal (`A-27`) and answers how many there were. MQTT 5 clients get 0x87 for
     /// [`DisconnectReason::AuthError`] and [`DisconnectReason::ForbiddenAccess`], 0x98 for
     /// [`DisconnectReason::ServerInitiatedDisconnect`].

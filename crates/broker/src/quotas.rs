@@ -141,6 +141,28 @@ mod tests {
     }
 
     #[test]
+    fn the_page_for_people_has_each_quota_with_its_value() {
+        let page = include_str!("../../../docs/quotas.md");
+        let rows: Vec<&str> = page
+            .lines()
+            .filter(|line| line.starts_with("| `"))
+            .collect();
+        assert_eq!(rows.len(), Quotas::ALL.len());
+        for (row, (name, value, unit)) in rows.iter().zip(Quotas::ALL) {
+            let unit = match unit {
+                Unit::PerSecond => " a second",
+                Unit::Count => "",
+                Unit::Seconds => " seconds",
+            };
+            let begin = format!("| `{name}` | {value}{unit} | ");
+            assert!(
+                row.starts_with(&begin),
+                "`{row}` does not begin with `{begin}`"
+            );
+        }
+    }
+
+    #[test]
     fn bad_input_is_told_what_there_is() {
         let told = |text: &str| {
             let mut quotas = Quotas::default();

@@ -179,6 +179,10 @@ fn vectors_one_line_an_id() {
             "2 vectors say `moonPhase`, which is not known here",
         ],
     );
+    let changed = read(&vectors).replacen("\"clientId\"", "\"moonPhase\": 1, \"clientId\"", 1);
+    desk.put("one.json", &changed);
+    desk.run(&["test", "--vectors", "one.json"])
+        .expect(0, &["1 vector says `moonPhase`"]);
     assert!(
         finished.stdout.contains("DIFFERS V001 (changed.json:"),
         "{}",

@@ -315,8 +315,33 @@ impl DataPlane {
         if qos > QoS::AtMostOnce || retain {
             self.check_store().await?;
         }
-        self.broker.publish(&topic, &body, qos, retain);
+        self.broker
+            .publish_for_client(&topic, &body, qos, retain)
+            .map_err(|quota| self.throttled(caller, sender, &topic, quota))?;
         Ok(None)
+    }
+
+    /// Over a quota of the account: `ThrottlingException` of the data plane (F-25), whose message names the quota.
+    fn throttled(&self, caller: &Caller, sender: Sender, topic: &str, quota: String) -> No {
+        let reason = Reason::ProtocolViolation;
+        tracing::warn!(
+            event_type = "Publish-In", protocol = "HTTP", status = "Failure", reason = reason.name(), resource = topic,
+            principal = sender.principal, source = %caller.address, "{quota}"
+        );
+        self.refusals.add(NewRefusal {
+            reason,
+            explanation: quota.clone(),
+            action: Some(crate::observe::name(Action::Publish)),
+            resource: Some(topic.to_owned()),
+            client_id: None,
+            certificate_id: Some(sender.principal),
+            address: caller.address,
+        });
+        No {
+            status: StatusCode::TOO_MANY_REQUESTS,
+            exception: "ThrottlingException",
+            message: quota.into(),
+        }
     }
 
     /// What must be kept is not accepted while the store takes no writes (`/readyz`). Waits for the disk, if nothing was written lately.

@@ -166,6 +166,9 @@ impl Refusals {
     /// Those of a client id and a certificate, if given, oldest first.
     #[must_use]
     pub fn list(&self, client_id: Option<&str>, certificate_id: Option<&str>) -> Vec<Refusal> {
+        // As it is kept.
+        let client_id = client_id.map(|id| clipped(id.to_owned()));
+        let client_id = client_id.as_deref();
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         ring.kept
             .iter()
@@ -227,6 +230,11 @@ mod tests {
         assert_eq!(kept.explanation, cut);
         assert_eq!(kept.resource.as_ref(), Some(&cut));
         assert_eq!(kept.client_id.as_ref(), Some(&cut));
+        assert_eq!(
+            refusals.list(Some(&long), None).len(),
+            1,
+            "found by what it was"
+        );
     }
 
     #[test]

@@ -326,9 +326,13 @@ impl Meter {
         Ok(())
     }
 
-    /// `B-65`: how many retained messages there may be.
-    pub(crate) const fn retained_messages(&self) -> usize {
-        self.quotas.retained_messages as usize
+    /// `B-65`: whether one more message may be retained when there are `len`.
+    pub(crate) fn retained_messages(&self, len: usize) -> Result<(), String> {
+        let quota = self.quotas.retained_messages;
+        if len >= quota as usize {
+            return Err(over("B-65", "retained-messages", quota));
+        }
+        Ok(())
     }
 
     /// Whether the excess of a connection is to be logged: once a second.

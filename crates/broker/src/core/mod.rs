@@ -316,6 +316,34 @@ impl Core {
         self.dispatch(now, &publication, topic, retain);
     }
 
+    /// The same for a client that has no connection here (`F-24`) and whose message was found allowed: the account's quotas count it
+    /// (`B-65`, H.2), those of connections do not.
+    ///
+    /// # Errors
+    /// The quota that it is over, in words; nothing was published.
+    pub fn publish_for_client(
+        &mut self,
+        now: Now,
+        topic: &str,
+        payload: &[u8],
+        qos: QoS,
+        retain: bool,
+    ) -> Result<(), String> {
+        let mut judged = match &mut self.meter {
+            Some(meter) => meter.publish(now.monotonic, Key::NOWHERE, topic, retain),
+            None => Ok(()),
+        };
+        if retain && judged.is_ok() {
+            judged = self.check_retained(topic, payload);
+        }
+        if judged.is_err() {
+            self.statistics.refused_publishes = self.statistics.refused_publishes.saturating_add(1);
+            return judged;
+        }
+        self.publish_internal(now, topic, payload, qos, retain);
+        Ok(())
+    }
+
     fn is_wanted(&mut self, topic: &str) -> bool {
         let mut found = Vec::new();
         self.routes.collect(topic, &mut found);

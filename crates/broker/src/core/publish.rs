@@ -142,7 +142,11 @@ impl Core {
         let Some(meter) = &mut self.meter else {
             return false;
         };
-        let Err(detail) = meter.publish(now.monotonic, key, topic, publish.retain) else {
+        let mut judged = meter.publish(now.monotonic, key, topic, publish.retain);
+        if publish.retain && judged.is_ok() {
+            judged = self.check_retained(topic, publish.payload);
+        }
+        let (Err(detail), Some(meter)) = (judged, &mut self.meter) else {
             return false;
         };
         self.statistics.refused_publishes = self.statistics.refused_publishes.saturating_add(1);
@@ -245,11 +249,12 @@ impl Core {
                 detail: detail.into(),
             });
         }
-        if publish.retain && !self.may_retain(topic, publish.payload) {
+        if publish.retain
+            && let Err(detail) = self.check_retained(topic, publish.payload)
+        {
             return Err(Refusal::Rule {
                 code: ReasonCode::QUOTA_EXCEEDED,
-                detail: "B-65: there are too many retained messages, or too many bytes of them"
-                    .into(),
+                detail,
             });
         }
         Ok(())

@@ -77,17 +77,24 @@ fn weight(topic: &str, payload: &[u8], properties: &[u8]) -> usize {
 
 impl Core {
     /// Whether one more may be kept (`B-65`). Removing is always possible, replacing where there is room for what the new one has more.
-    pub(super) fn may_retain(&self, topic: &str, payload: &[u8]) -> bool {
-        let quota = self
-            .meter
-            .as_ref()
-            .map_or(usize::MAX, |meter| meter.retained_messages());
+    ///
+    /// # Errors
+    /// The quota or the setting that it is over, in words.
+    pub(super) fn check_retained(&self, topic: &str, payload: &[u8]) -> Result<(), String> {
+        if payload.is_empty() {
+            return Ok(());
+        }
+        if let Some(meter) = &self.meter
+            && self.retained.get(topic).is_none()
+        {
+            meter.retained_messages(self.retained.len())?;
+        }
         let memory = &self.config.memory;
-        let messages = memory.retained_messages.min(quota);
-        payload.is_empty()
-            || self
-                .retained
-                .has_room(topic, payload, messages, memory.retained_bytes)
+        let (messages, bytes) = (memory.retained_messages, memory.retained_bytes);
+        if self.retained.has_room(topic, payload, messages, bytes) {
+            return Ok(());
+        }
+        Err("B-65: there are too many retained messages, or too many bytes of them".to_owned())
     }
 
     /// Keeps or, with an empty payload, removes (`B-62`). Answers whether the store must know.
@@ -100,7 +107,7 @@ impl Core {
             // Stored even when there is none: an earlier removal may not have reached the disk yet.
             self.retained.remove(&name);
         } else {
-            if !self.may_retain(&name, publication.payload) {
+            if self.check_retained(&name, publication.payload).is_err() {
                 self.statistics.dropped = self.statistics.dropped.saturating_add(1);
                 return false;
             }

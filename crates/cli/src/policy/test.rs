@@ -325,8 +325,13 @@ fn vectors_of(path: &Path) -> Result<FileReport, Failure> {
     let found = vectors::run(&text)
         .map_err(|error| Failure::new(Exit::Usage, format!("`{}`: {error}", path.display())))?;
     for (member, count) in &found.unknown {
+        let say = if *count == 1 {
+            "vector says"
+        } else {
+            "vectors say"
+        };
         output::warn(format_args!(
-            "`{}`: {count} vectors say `{member}`, which is not known here and was left out",
+            "`{}`: {count} {say} `{member}`, which is not known here and was left out",
             path.display()
         ));
     }

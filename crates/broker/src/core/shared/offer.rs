@@ -279,7 +279,7 @@ impl Core {
                 if denied < refused {
                     return;
                 }
-                // `B-55`: nobody who is here may receive it, and it would hold up all behind it.
+                // `B-55`: nobody who is here may receive it or takes packets of its size, and it would hold up all behind it.
                 self.statistics.dropped = self.statistics.dropped.saturating_add(1);
                 forget(&mut self.journal, key, group, first);
                 continue;
@@ -359,12 +359,6 @@ impl Core {
             }
             let version = connected.version;
             let maximum = connected.maximum_packet_size;
-            if let Some(meter) = &mut self.meter
-                && let Err(at) = meter.deliver_shared(now.monotonic, key)
-            {
-                self.pump_later(key, at);
-                return Pumped::Idle;
-            }
             let qos = message.qos.min(member.qos);
             let shape = Shape {
                 version,
@@ -379,9 +373,14 @@ impl Core {
                 .is_none()
                 || self.single.len() > maximum
             {
-                self.statistics.dropped = self.statistics.dropped.saturating_add(1);
-                forget(&mut self.journal, group_key, group, number);
-                continue;
+                // Another member may take packets of this size.
+                return Pumped::Denied;
+            }
+            if let Some(meter) = &mut self.meter
+                && let Err(at) = meter.deliver_shared(now.monotonic, key)
+            {
+                self.pump_later(key, at);
+                return Pumped::Idle;
             }
             let packet_id = if qos == QoS::AtMostOnce {
                 forget(&mut self.journal, group_key, group, number);

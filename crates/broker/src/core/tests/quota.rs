@@ -348,8 +348,15 @@ fn b_65_retained_messages_have_rates_and_a_number() {
     let mut world = world("retained-messages=1");
     let device = world.client(V5, "device");
     world.send(&device, &[retained("a", "x")]);
-    world.send(&device, &[retained("b", "x")]);
-    assert_eq!(world.core.statistics().retained, 1);
+    world.log.take();
+    for retained in [retained("b", "x"), retained("a", "y"), retained("a", "")] {
+        world.pass(1);
+        world.send(&device, &[retained]);
+    }
+    assert_eq!(world.core.statistics().retained, 0, "replaced and removed");
+    let told = "device violated B-65: over the quota `retained-messages` (1)";
+    assert_eq!(world.log.take(), [told]);
+    assert!(world.got(&device).is_empty(), "and the connection stays");
 }
 
 #[test]

@@ -431,3 +431,72 @@ fn a_busy_member_is_passed_over_while_another_has_room() {
     assert_eq!(world.got(&quick).len(), 20);
     assert!(world.got(&slow).is_empty());
 }
+
+#[test]
+fn b_69_what_is_too_large_for_one_member_waits_for_another() {
+    let mut world = World::new();
+    let one_at_a_time = [
+        Property::SessionExpiryInterval(3600),
+        Property::ReceiveMaximum(1),
+    ];
+    let short = [Property::MaximumPacketSize(512)];
+    let [large, small] =
+        [("large", &one_at_a_time[..]), ("small", &short[..])].map(|(id, list)| {
+            let device = world.connecting(Connect {
+                properties: Properties::List(list),
+                ..clean(V5, id)
+            });
+            world.subscribe(&device, &[("$share/g/a", Q1)]);
+            device
+        });
+    let from = world.client(V3, "from");
+    world.say1(&from, "a", &"x".repeat(600), 1);
+    world.say1(&from, "a", &"y".repeat(600), 2);
+    world.say1(&from, "a", "z", 3);
+    assert!(
+        world.got(&large)[0].contains("xxx"),
+        "only it can take this"
+    );
+    world.got(&small);
+    world.ack(&small, 1);
+    world.ack(&large, 1);
+    assert!(world.got(&large)[0].contains("yyy"), "it was not dropped");
+    assert_eq!(world.core.statistics().dropped, 0);
+}
+
+#[test]
+fn b_69_qos_0_is_lost_when_the_chosen_member_cannot_take_it() {
+    let mut world = World::with(|config| config.memory.outbox_bytes = 100);
+    let [slow, quick] = ["slow", "quick"].map(|id| {
+        let device = world.client(V3, id);
+        world.subscribe(&device, &[("$share/g/a", Q0)]);
+        device
+    });
+    let from = world.client(V3, "from");
+    let mut quick_got = 0;
+    for _ in 0..60 {
+        world.say(&from, "a", "0123456789");
+        quick_got += world.got(&quick).len();
+    }
+    let slow_got = world.got(&slow).len();
+    let dropped = world.core.statistics().dropped;
+    assert!(
+        dropped > 0,
+        "nothing goes to another: {quick_got} and {slow_got}"
+    );
+    let all = u64::try_from(quick_got + slow_got).unwrap() + dropped;
+    assert_eq!(all, 60);
+}
+
+/// In behaviour `mqtt` there can be a topic with that name.
+#[test]
+fn b_70_what_is_retained_under_the_name_of_a_shared_filter_is_not_the_group_s() {
+    let mut world = World::with(|config| config.behaviour = crate::Behaviour::Mqtt);
+    let device = world.client(V5, "device");
+    world.send(&device, &[retained("$share/g/a", "x")]);
+    assert_eq!(world.core.statistics().retained, 1);
+    for filter in ["$share/g/a", "$share/g/+"] {
+        let got = world.subscribe(&device, &[(filter, Q0)]);
+        assert_eq!(got, ["SUBACK [00]"], "{filter}");
+    }
+}
