@@ -333,7 +333,7 @@ fn broker_settings(config: &Config) -> thingwire_broker::Config {
 }
 
 /// `D-2`: events name a thing only when the certificate is attached to it exclusively.
-fn exclusive_thing(registry: Arc<Registry>) -> presence::ThingOf {
+pub(crate) fn exclusive_thing(registry: Arc<Registry>) -> presence::ThingOf {
     Box::new(move |client| {
         let standing = registry.standing(&client.principal, &client.client_id);
         let mut things = standing.things.iter();

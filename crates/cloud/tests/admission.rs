@@ -486,6 +486,34 @@ async fn user_name_and_password_are_ignored() {
     }
 }
 
+/// `A-15`: a name that is none of ours, in strict mode; the client looks at no name, so that the refusal is the server's.
+#[tokio::test]
+async fn a_wrong_server_name_is_refused_in_strict_mode_only() {
+    for strict in [false, true] {
+        let cloud = TestCloud::start_with(|config| config.strict_sni = strict).await;
+        let device = cloud.device(&KeyPair::generate().unwrap()).await;
+        for version in VERSIONS {
+            let mut client = Client::new(&cloud, Some(&device)).version(version);
+            client.server_name = "somewhere.example";
+            client.looks_at_names = false;
+            let (answer, _) = client.connect("a").await;
+            if strict {
+                assert_eq!(answer, NOTHING);
+                let wanted = async {
+                    while cloud.reason(Some(&device.id)).await != "SNI_MISUSED" {
+                        tokio::task::yield_now().await;
+                    }
+                };
+                tokio::time::timeout(PATIENCE, wanted)
+                    .await
+                    .expect("SNI_MISUSED");
+            } else {
+                assert_eq!(answer, CONNACK);
+            }
+        }
+    }
+}
+
 /// `A-28`: certificate and server name first, then whether the certificate is registered and ACTIVE.
 #[tokio::test]
 async fn a_wrong_server_name_comes_before_an_unregistered_certificate() {

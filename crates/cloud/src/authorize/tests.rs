@@ -189,6 +189,20 @@ fn v002_to_v004_somebody_else() {
     }
 }
 
+/// `D-2`: events name the thing of an exclusive attachment and no other.
+#[test]
+fn d_2_only_an_exclusive_thing_is_named() {
+    let world = World::new();
+    let plain = world.device("seed", &[("thing1", PLAIN), ("thing2", PLAIN)]);
+    let exclusive = world.device("seed", &[("thing2", EXCLUSIVE)]);
+    let named = crate::start::exclusive_thing(Arc::clone(&world.registry));
+    assert_eq!(named(&client(&plain, "thing1")), None);
+    assert_eq!(
+        named(&client(&exclusive, "thing1")),
+        Some("thing2".to_owned())
+    );
+}
+
 /// V005, V006, `C-53`: an exclusive attachment makes the thing known whatever the client id, which then still must be its name.
 #[test]
 fn v005_v006_an_exclusive_thing() {
