@@ -75,6 +75,8 @@ struct Inner {
     next_down: Number,
     /// Topic and payload of what the server passed on, when it is to be remembered.
     passed_on: Option<Vec<(String, Vec<u8>)>>,
+    /// No message with more than QoS 0 may arrive twice.
+    once: bool,
     /// Messages for which the device told that it has no room.
     turned_away: u64,
     violation: Option<String>,
@@ -175,7 +177,16 @@ impl Ledger {
         }
         if let Some(message) = number_of(payload).and_then(|number| inner.up.get_mut(&number)) {
             message.routed += 1;
+            let twice = message.routed > 1;
+            if twice && inner.once {
+                inner.violate("the server passed a message on twice (MQTT-4.3.3)".into());
+            }
         }
+    }
+
+    /// Nothing may arrive twice.
+    pub fn expect_once(&self) {
+        self.0.borrow_mut().once = true;
     }
 
     /// Has [`passed_on`](Self::passed_on) filled.
@@ -245,7 +256,14 @@ impl Ledger {
     pub fn got(&self, number: Number) {
         let mut inner = self.0.borrow_mut();
         match inner.down.get_mut(&number) {
-            Some(message) => message.received += 1,
+            Some(message) => {
+                message.received += 1;
+                if message.received > 1 && inner.once {
+                    inner.violate(format!(
+                        "the application got message {number} twice (MQTT-4.3.3-10)"
+                    ));
+                }
+            }
             None => inner.violate(format!("the application got message {number} from nowhere")),
         }
     }

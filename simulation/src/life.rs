@@ -9,7 +9,7 @@ use std::task::Poll;
 
 use thingwire_device::future::{Either, join, select};
 use thingwire_device::{
-    Buffers, Client, Config, Event, Outgoing, PublishError, QoS, SubscribeFilter, Version,
+    Buffers, Client, Config, Event, Limits, Outgoing, PublishError, QoS, SubscribeFilter, Version,
 };
 
 use crate::ledger::{Asked, Told, Totals};
@@ -64,11 +64,15 @@ pub fn live(plan: &Plan, diary: &Diary) -> Result<Report, String> {
         write,
         inbox,
     };
-    let subscriptions = [SubscribeFilter::new(DOWN, QoS::AtLeastOnce)];
+    let subscriptions = [SubscribeFilter::new(DOWN, plan.part.qos())];
     let config = Config::new(plan.version, "device")
         .keep_alive(plan.keep_alive)
         .clean_start(plan.clean_start)
         .topic_alias_memory(32)
+        .limits(match plan.part {
+            Part::Genuine | Part::Model => Limits::AWS,
+            Part::ExactlyOnce => Limits::MQTT,
+        })
         .subscriptions(&subscriptions);
     let client = Client::new(config, buffers).map_err(|error| error.to_string())?;
     if let Some(fault) = plan.fault {
@@ -116,8 +120,8 @@ pub fn live(plan: &Plan, diary: &Diary) -> Result<Report, String> {
 fn blamed_on_the_network(plan: &Plan, totals: &Totals) -> u64 {
     match (plan.part, plan.version) {
         (Part::Model, _) => u64::MAX,
-        (Part::Genuine, Version::V5) => 0,
-        (Part::Genuine, Version::V311) => 2 + totals.accepted / 2_000,
+        (Part::Genuine | Part::ExactlyOnce, Version::V5) => 0,
+        (Part::Genuine | Part::ExactlyOnce, Version::V311) => 2 + totals.accepted / 2_000,
     }
 }
 
@@ -353,7 +357,7 @@ impl Life<'_, '_> {
             2..=4 => {
                 let number = ask(Asked::Unawaited);
                 let payload = payload(number);
-                let message = Outgoing::new(topic, &payload, QoS::AtLeastOnce);
+                let message = Outgoing::new(topic, &payload, self.plan.part.qos());
                 if self.client.try_publish(message).is_err() {
                     self.tell(number, Told::NotAccepted);
                 }
@@ -362,7 +366,7 @@ impl Life<'_, '_> {
                 let number = ask(Asked::Abandoned);
                 let publish = self
                     .client
-                    .publish(topic, payload(number), QoS::AtLeastOnce);
+                    .publish(topic, payload(number), self.plan.part.qos());
                 let patience = random.between(0, 3_000);
                 match select(publish, self.clock.sleep(patience)).await {
                     Either::First(outcome) => self.outcome(number, outcome),
@@ -373,7 +377,7 @@ impl Life<'_, '_> {
                 let number = ask(Asked::Awaited);
                 let outcome = self
                     .client
-                    .publish(topic, payload(number), QoS::AtLeastOnce)
+                    .publish(topic, payload(number), self.plan.part.qos())
                     .await;
                 self.outcome(number, outcome);
             }

@@ -1,6 +1,6 @@
 //! A life from a seed: what kind of device and server, and what happens to them when.
 
-use thingwire_device::{FailureKind, Version};
+use thingwire_device::{FailureKind, QoS, Version};
 use thingwire_mqtt::client::Fault;
 
 use crate::Random;
@@ -17,6 +17,19 @@ pub enum Part {
     Genuine,
     /// The model, which can be bad on purpose.
     Model,
+    /// Our own broker's core, as MQTT says and not as AWS does: with quality of service 2.
+    ExactlyOnce,
+}
+
+impl Part {
+    /// The quality of service of what must arrive.
+    #[must_use]
+    pub fn qos(self) -> QoS {
+        match self {
+            Self::Genuine | Self::Model => QoS::AtLeastOnce,
+            Self::ExactlyOnce => QoS::ExactlyOnce,
+        }
+    }
 }
 
 /// What is done to the world at a moment.
@@ -83,18 +96,30 @@ impl Plan {
     /// The life of this seed, `hours` long.
     #[must_use]
     pub fn new(seed: u64, hours: u64) -> Self {
+        Self::of(seed, hours, None)
+    }
+
+    /// A life with quality of service 2 (feature `qos2`). The session lives as long as the device does: without it nobody can
+    /// promise that a message arrives once, so no broker restarts.
+    #[must_use]
+    pub fn exactly_once(seed: u64, hours: u64) -> Self {
+        Self::of(seed, hours, Some(Part::ExactlyOnce))
+    }
+
+    fn of(seed: u64, hours: u64, wanted: Option<Part>) -> Self {
         let mut random = Random::seeded(seed);
         let part = if random.chance(400) {
             Part::Genuine
         } else {
             Part::Model
         };
+        let part = wanted.unwrap_or(part);
         let mut plan = Self {
             seed,
             version: random.pick(&[Version::V311, Version::V5]),
             part,
             keep_alive: random.pick(&[30, 60, 60, 60, 120, 300]),
-            clean_start: random.chance(100),
+            clean_start: random.chance(100) && part != Part::ExactlyOnce,
             session: random.pick(&[300, 1_024, 2_048, 8_192]),
             inbox: random.pick(&[0, 300, 2_048]),
             handling: random.pick(&[0, 0, 2_000, 30_000]),
@@ -158,6 +183,8 @@ impl Plan {
     /// One trouble from `now` to `end`.
     fn trouble(&mut self, random: &mut Random, now: u64, end: u64) {
         let kinds = match self.part {
+            // The restarts are the last of the broker's.
+            Part::ExactlyOnce => 8,
             Part::Genuine => 9,
             Part::Model => 19,
         };

@@ -9,6 +9,8 @@
 //! | sets DUP on what it sends again, and only there | `[MQTT-3.3.1-1]` |
 //! | repeats inside a connection in 3.1.1 only | `[MQTT-4.4.0-1]` |
 //! | keeps the order of a topic | `[MQTT-4.6.0-1]` |
+//! | keeps the identifier of a QoS 2 message until PUBCOMP | `[MQTT-4.3.3-5]` |
+//! | sends no PUBLISH again after its PUBREL | `[MQTT-4.3.3-6]` |
 //! | has no more unacknowledged than it was granted | `[MQTT-3.3.4-7]`, `B-47` |
 //! | keeps to the server's packet size, QoS and aliases | `[MQTT-3.2.2-15]`, `[MQTT-3.2.2-11]`, `[MQTT-3.3.2-9]` |
 //! | sends what can be read | `[MQTT-4.13.1-1]` |
@@ -67,6 +69,8 @@ pub struct Referee {
     /// Of the session as the server has it.
     holders: BTreeMap<u16, Holder>,
     seen: BTreeSet<Number>,
+    /// Messages with QoS 2 whose PUBREL was sent.
+    released: BTreeSet<Number>,
     /// Filters of each SUBSCRIBE that waits for its SUBACK, and those that were granted.
     asked: BTreeMap<u16, Vec<String>>,
     granted: BTreeSet<String>,
@@ -90,6 +94,7 @@ impl Referee {
             connects: BTreeSet::new(),
             holders: BTreeMap::new(),
             seen: BTreeSet::new(),
+            released: BTreeSet::new(),
             asked: BTreeMap::new(),
             granted: BTreeSet::new(),
         }
@@ -220,6 +225,24 @@ impl Referee {
                 }
                 Ok(())
             }
+            Packet::PubRec(ack) => {
+                if let Some(number) = line.down.get(&ack.packet_id.get())
+                    && !ack.reason_code.is_failure()
+                {
+                    self.ledger.acknowledged(*number);
+                }
+                Ok(())
+            }
+            Packet::PubComp(ack) => {
+                line.down.remove(&ack.packet_id.get());
+                Ok(())
+            }
+            Packet::PubRel(ack) => {
+                if let Some(Holder::Publish(number)) = self.holders.get(&ack.packet_id.get()) {
+                    self.released.insert(*number);
+                }
+                Ok(())
+            }
             Packet::PingReq | Packet::Disconnect(_) => Ok(()),
             other => Err(format!("{:?} is not a client's", other.packet_type())),
         }
@@ -234,9 +257,12 @@ impl Referee {
         if publish.qos > line.qos_maximum {
             return Err(format!("QoS {:?} above the server's", publish.qos));
         }
+        if self.released.contains(&number) {
+            return Err(format!("message {number} after its PUBREL (MQTT-4.3.3-6)"));
+        }
         let again = !line.seen.insert(number);
         // QoS 0 may overtake QoS 1 that waits for the server's Receive Maximum.
-        if !again && publish.qos == QoS::AtLeastOnce {
+        if !again && publish.qos != QoS::AtMostOnce {
             let newest = line.newest.entry(topic).or_default();
             if number < *newest {
                 return Err(format!(
@@ -304,6 +330,7 @@ impl Referee {
                 if !connack.session_present {
                     self.holders.clear();
                     self.seen.clear();
+                    self.released.clear();
                     self.asked.clear();
                     self.granted.clear();
                     self.ledger.release_promises();
@@ -316,10 +343,23 @@ impl Referee {
                 }
                 self.release(*packet_id, |holder| matches!(holder, Holder::Publish(_)));
             }
+            Packet::PubRec(Ack { packet_id, .. }) => {
+                if let Some(Holder::Publish(number)) = self.holders.get(&packet_id.get()) {
+                    line.acknowledged.insert(*number);
+                }
+            }
+            Packet::PubComp(Ack { packet_id, .. }) => {
+                line.unacknowledged.remove(&packet_id.get());
+                self.release(*packet_id, |holder| matches!(holder, Holder::Publish(_)));
+            }
             Packet::SubAck(ack) => {
                 let asked = self.asked.remove(&ack.packet_id.get()).unwrap_or_default();
                 let codes = ack.reason_codes.iter();
-                for (filter, _) in asked.into_iter().zip(codes).filter(|(_, code)| **code == 1) {
+                for (filter, _) in asked
+                    .into_iter()
+                    .zip(codes)
+                    .filter(|(_, code)| matches!(code, 1 | 2))
+                {
                     self.granted.insert(filter);
                 }
                 self.release(ack.packet_id, |holder| *holder == Holder::Subscribe);

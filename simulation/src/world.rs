@@ -70,8 +70,13 @@ impl World {
         let clock = Clock::new(seed ^ 0xC10C);
         let network = Network::new(&clock, seed ^ 0x0E7);
         let ledger = Ledger::default();
+        if part == Part::ExactlyOnce {
+            ledger.expect_once();
+        }
         let server: Box<dyn Server> = match part {
-            Part::Genuine => Box::new(Genuine::new(&clock, &ledger, seed)),
+            Part::Genuine | Part::ExactlyOnce => {
+                Box::new(Genuine::new(&clock, &ledger, seed, part.qos()))
+            }
             Part::Model => Box::new(Model::new(&clock, &ledger, seed)),
         };
         Self {

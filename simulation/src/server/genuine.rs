@@ -10,10 +10,10 @@ use thingwire_broker::core::{
     Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS,
     Task,
 };
-use thingwire_broker::{AllowAll, Config, Millis, Now, Peer, Silent};
+use thingwire_broker::{AllowAll, Behaviour, Config, Millis, Now, Peer, Silent};
 use thingwire_device::{QoS, SubscribeFilter, Version};
 use thingwire_mqtt::{
-    Ack, Connect, DecodeError, Packet, PacketId, Properties, ReasonCode, Subscribe,
+    Ack, Connect, DecodeError, Packet, PacketId, Properties, Publish, ReasonCode, Subscribe,
     SubscribeFilters, split,
 };
 use thingwire_store::Write;
@@ -51,17 +51,21 @@ pub struct Genuine {
     slowness: u64,
     outputs: Vec<(LinkId, Output)>,
     next_ping: u64,
+    /// Of what it sends to the device. 2 only where it behaves as MQTT says.
+    qos: QoS,
+    /// Of the witness's last message with QoS 2.
+    packet_id: PacketId,
 }
 
 impl Genuine {
-    /// A broker that has never run.
+    /// A broker that has never run. With QoS 2 it behaves as MQTT says, otherwise as AWS does.
     #[must_use]
-    pub fn new(clock: &Clock, ledger: &Ledger, seed: u64) -> Self {
+    pub fn new(clock: &Clock, ledger: &Ledger, seed: u64, qos: QoS) -> Self {
         let mut genuine = Self {
             clock: clock.clone(),
             ledger: ledger.clone(),
             random: Random::seeded(seed),
-            core: core(),
+            core: core(qos),
             lines: BTreeMap::new(),
             witness: None,
             tables: BTreeMap::new(),
@@ -69,6 +73,8 @@ impl Genuine {
             slowness: 20,
             outputs: Vec::new(),
             next_ping: WITNESS_PING,
+            qos,
+            packet_id: PacketId::FIRST,
         };
         genuine.call_witness();
         genuine
@@ -180,17 +186,21 @@ impl Genuine {
         let now = self.now();
         let mut rest = &bytes[..];
         while let Ok(Some((frame, len))) = split(rest, usize::MAX) {
-            if let Ok(Packet::Publish(publish)) = Packet::decode(Version::V311, &frame) {
-                self.ledger.routed(publish.topic, publish.payload);
-                if let Some(packet_id) = publish.packet_id {
-                    let (reason_code, properties) = (ReasonCode::SUCCESS, Properties::EMPTY);
-                    let ack = Packet::PubAck(Ack {
-                        packet_id,
-                        reason_code,
-                        properties,
-                    });
-                    self.core.receive(now, key, &[ack]);
+            let ack = |packet_id| Ack {
+                packet_id,
+                reason_code: ReasonCode::SUCCESS,
+                properties: Properties::EMPTY,
+            };
+            let answer = match Packet::decode(Version::V311, &frame) {
+                Ok(Packet::Publish(publish)) => {
+                    self.ledger.routed(publish.topic, publish.payload);
+                    publish.packet_id.map(|id| Packet::PubAck(ack(id)))
                 }
+                Ok(Packet::PubRec(received)) => Some(Packet::PubRel(ack(received.packet_id))),
+                _ => None,
+            };
+            if let Some(answer) = answer {
+                self.core.receive(now, key, &[answer]);
             }
             rest = &rest[len..];
         }
@@ -295,8 +305,24 @@ impl Server for Genuine {
 
     fn send(&mut self, topic: &str, payload: &[u8]) {
         let now = self.now();
-        self.core
-            .publish_internal(now, topic, payload, QoS::AtLeastOnce, false);
+        if let (QoS::ExactlyOnce, Some(witness)) = (self.qos, &self.witness) {
+            // The broker's own messages have QoS 1 at most.
+            self.packet_id = self.packet_id.next();
+            let publish = Publish {
+                dup: false,
+                qos: self.qos,
+                retain: false,
+                topic,
+                packet_id: Some(self.packet_id),
+                properties: Properties::EMPTY,
+                payload,
+            };
+            self.core
+                .receive(now, witness.key, &[Packet::Publish(publish)]);
+        } else {
+            self.core
+                .publish_internal(now, topic, payload, QoS::AtLeastOnce, false);
+        }
         self.settle();
     }
 
@@ -307,7 +333,7 @@ impl Server for Genuine {
         }
         self.lines.clear();
         self.witness = None;
-        self.core = core();
+        self.core = core(self.qos);
         let rows = Rows {
             sessions: self.rows(SESSIONS),
             subscriptions: self.rows(SUBSCRIPTIONS),
@@ -343,14 +369,21 @@ fn peer() -> Peer {
     }
 }
 
-fn core() -> Core {
+fn core(qos: QoS) -> Core {
     let mut counter = 0_u8;
     let random = Box::new(move || {
         counter = counter.wrapping_add(1);
         [counter; 16]
     });
+    let behaviour = match qos {
+        QoS::ExactlyOnce => Behaviour::Mqtt,
+        _ => Behaviour::Aws,
+    };
     Core::new(
-        Config::default(),
+        Config {
+            behaviour,
+            ..Config::default()
+        },
         true,
         Arc::new(AllowAll),
         Arc::new(Silent),

@@ -11,7 +11,7 @@
 use super::acks::Owed;
 use super::arena::{At, PushError};
 use super::outbound::put;
-use super::record::{Entry, Kind, State};
+use super::record::{Entry, HEADER, Kind, State};
 use super::session::Session;
 use super::{Event, SessionError, Ticket};
 use crate::fault::Fault;
@@ -34,13 +34,24 @@ impl Session<'_> {
             .find(|entry| entry.kind == Kind::Received && entry.packet_id == packet_id.get())
     }
 
-    /// A PUBLISH has come: answers whether it is the first with this identifier `[MQTT-4.3.3-10]`.
+    /// A PUBLISH has come: answers whether it is the first with this identifier `[MQTT-4.3.3-10]`, and can be taken.
     ///
-    /// Without room for the identifier the connection must end: nothing else makes a server send the message again.
+    /// Without room for the identifier the connection must end: nothing else makes a server send the message again. But not before
+    /// what is under way has had its time, or else a server with more messages than there is room for would end every connection
+    /// before anything could make room. Until then nothing more is taken, so that the order stays.
     pub(super) fn is_first(&mut self, packet_id: PacketId) -> Result<bool, SessionError> {
+        #[cfg(feature = "fault-injection")]
+        if self.has(super::Fault::ReceivedForgotten)
+            && let Some((at, entry)) = self.received(packet_id)
+        {
+            self.arena.remove(at, &entry);
+        }
         if let Some((at, mut entry)) = self.received(packet_id) {
             entry.awaited = true;
             self.arena.set(at, &entry);
+            return Ok(false);
+        }
+        if self.left_out {
             return Ok(false);
         }
         let entry = Entry {
@@ -58,9 +69,24 @@ impl Session<'_> {
         match self.arena.push(entry, &|_, _| Ok(0)) {
             Ok(_) => Ok(true),
             Err(PushError::NoRoom { .. } | PushError::Encode(_)) => {
-                Err(SessionError::Resource(NO_ROOM))
+                self.left_out = true;
+                self.fetch()?;
+                Ok(false)
             }
         }
+    }
+
+    /// Ends the connection when a message was left out and there is room for it now, or nothing under way that would make room.
+    pub(super) fn fetch(&self) -> Result<(), SessionError> {
+        let has_room = self.free() >= HEADER.max(self.arena.capacity() / 4);
+        let may_get_room = || {
+            let received = self.arena.find(|entry| entry.kind == Kind::Received);
+            received.is_some() || !self.is_idle()
+        };
+        if self.left_out && (has_room || !may_get_room()) {
+            return Err(SessionError::Resource(NO_ROOM));
+        }
+        Ok(())
     }
 
     /// The application has taken the message with this identifier, or will not. Answers whether it was one with QoS 2.

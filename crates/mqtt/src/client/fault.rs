@@ -14,6 +14,9 @@ pub enum Fault {
     DupLost,
     /// Every PUBLISH takes the same packet identifier, in use or not (against `[MQTT-2.2.1-3]`).
     PacketIdReused,
+    /// The identifier of a received PUBLISH with QoS 2 is not remembered (against `[MQTT-4.3.3-10]`).
+    #[cfg(feature = "qos2")]
+    ReceivedForgotten,
 }
 
 impl Session<'_> {

@@ -71,6 +71,8 @@ impl Session<'_> {
             }
             Link::Up | Link::Closing { .. } => {
                 self.keep_alive(now)?;
+                #[cfg(feature = "qos2")]
+                self.fetch()?;
                 self.repeat_overdue(now)
             }
             Link::Opening { .. } | Link::Down | Link::Closed => Ok(()),

@@ -49,6 +49,9 @@ pub struct Session<'b> {
     /// Milliseconds between the last PUBLISH that was sent once and its PUBACK.
     pub(super) round_trip: Option<u32>,
     pub(super) counters: Counters,
+    /// A message with QoS 2 found no room on this connection.
+    #[cfg(feature = "qos2")]
+    pub(super) left_out: bool,
     #[cfg(feature = "fault-injection")]
     pub(super) fault: Option<super::Fault>,
 }
@@ -153,6 +156,8 @@ impl<'b> Session<'b> {
             connects: 0,
             round_trip: None,
             counters: Counters::default(),
+            #[cfg(feature = "qos2")]
+            left_out: false,
             #[cfg(feature = "fault-injection")]
             fault: None,
         }
@@ -352,6 +357,10 @@ impl<'b> Session<'b> {
         self.ping = Ping::Idle;
         self.qos0_sent = None;
         self.writing = None;
+        #[cfg(feature = "qos2")]
+        {
+            self.left_out = false;
+        }
         let mut at = self.arena.first();
         while let Some(entry) = self.arena.entry(at) {
             match (entry.kind, entry.state) {

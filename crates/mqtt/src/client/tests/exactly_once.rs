@@ -183,17 +183,60 @@ fn the_application_may_refuse_in_mqtt_5() {
 
 #[cfg(feature = "v5")]
 #[test]
-fn without_room_for_an_identifier_the_connection_ends_and_the_message_comes_again() {
+fn without_room_for_an_identifier_the_message_comes_again_on_a_new_connection() {
     let mut story = Story::with(ConnectOptions::new(Version::V5, "esp32"), 40);
     story.connect(false, &[]);
-    story.recv(&incoming(1, b"x", false)).unwrap();
-    story.recv(&incoming(2, b"x", false)).unwrap();
-    let full = story.recv(&incoming(3, b"x", false)).unwrap_err();
+    for (id, taken) in [(1, "Message"), (2, "Message"), (3, "Nothing")] {
+        let event = story.recv(&incoming(id, b"x", false)).unwrap();
+        assert!(event.starts_with(taken), "{event}");
+    }
+    // What is under way goes on, and may make room.
+    story.wait(1).unwrap();
+    let first = PacketId::FIRST;
+    story.session.acknowledge(first, ReasonCode::SUCCESS);
+    assert_eq!(story.sent(), ["PUBREC 1"]);
+    story.wait(1).unwrap();
+    story
+        .recv(&Packet::PubRel(ack(1, ReasonCode::SUCCESS)))
+        .unwrap();
+    // The order stays: what comes later is not taken before it.
+    assert_eq!(story.recv(&incoming(4, b"x", false)).unwrap(), "Nothing");
+    assert_eq!(story.sent(), ["PUBCOMP 1"]);
+    let full = story.wait(1).unwrap_err();
     assert_eq!(
         format!("{full}"),
         "no room to remember a message with QoS 2"
     );
     assert_eq!(full.disconnect_reason(), Some(ReasonCode::QUOTA_EXCEEDED));
+    story.reconnect(true);
+    for (id, taken) in [(2, "Nothing"), (3, "Message")] {
+        let event = story.recv(&incoming(id, b"x", true)).unwrap();
+        assert!(event.starts_with(taken), "{event}");
+    }
+}
+
+/// Without this, a server with many messages would end every connection before what fills the memory could leave.
+#[test]
+fn our_own_messages_make_room_first() {
+    for version in BOTH {
+        let mut story = Story::with(ConnectOptions::new(version, "esp32"), 64);
+        story.connect(false, &[]);
+        let ticket = story
+            .session
+            .publish(outgoing("fill it up to the end"))
+            .unwrap();
+        story.session.forget(ticket);
+        assert_eq!(story.recv(&incoming(7, b"x", false)).unwrap(), "Nothing");
+        story.wait(1).unwrap();
+        assert_eq!(story.sent().len(), 1);
+        story
+            .recv(&Packet::PubRec(ack(1, ReasonCode::SUCCESS)))
+            .unwrap();
+        story.wait(1).unwrap_err();
+        story.reconnect(true);
+        let event = story.recv(&incoming(7, b"x", true)).unwrap();
+        assert!(event.starts_with("Message"), "{event}");
+    }
 }
 
 #[cfg(feature = "v5")]
