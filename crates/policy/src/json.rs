@@ -425,6 +425,17 @@ mod tests {
     }
 
     #[test]
+    fn numbers_are_those_of_json() {
+        for number in ["0", "-1", "10.5", "1e5", "1E+5", "1e-5", "-0.25E-10"] {
+            let node = parse(number).expect("a number");
+            assert_eq!(node.value, Value::Number(number.into()), "{number}");
+        }
+        for none in ["01", "+1", "1.", ".5", "1e", "1e+-5", "1e-+5", "--1"] {
+            assert!(parse(none).is_err(), "{none}");
+        }
+    }
+
+    #[test]
     fn ten_thousand_levels_are_refused_and_not_a_stack_overflow() {
         assert_eq!(
             parse(&"[".repeat(10_000)),

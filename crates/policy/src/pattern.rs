@@ -216,6 +216,23 @@ mod tests {
         assert!(ours("", ""));
     }
 
+    #[test]
+    fn the_literal_text_ends_at_the_first_wildcard() {
+        for (pattern, literal) in [
+            ("topic/a/*/b*", "topic/a/"),
+            ("a?*", "a"),
+            ("*a", ""),
+            ("a", "a"),
+            ("", ""),
+        ] {
+            assert_eq!(
+                literal_prefix(&from_wildcards(pattern)),
+                literal.as_bytes(),
+                "{pattern}"
+            );
+        }
+    }
+
     /// Patterns that make backtracking matchers slow, in every size up to what a policy can hold.
     fn adversaries() -> impl Iterator<Item = String> {
         let sizes = [1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233];

@@ -174,6 +174,34 @@ fn each_obstacle_in_words() {
             + "nearest is policy `P` statement 1, for `topicfilter/a`, but iot:Receive needs `topic/` instead of \
                `topicfilter/`"
     );
+    // C-50: one of the two is enough.
+    for (region, account) in [("eu-west-1", ACCOUNT), (REGION, "210987654321")] {
+        assert_eq!(
+            why(
+                &[&format!(
+                    "Allow iot:Publish arn:aws:iot:{region}:{account}:topic/a"
+                )],
+                &context(),
+                Action::Publish,
+                "topic/a"
+            ),
+            start("iot:Publish", "topic/a")
+                + &format!(
+                    "nearest is policy `P` statement 1, for `topic/a` of region `{region}` and account `{account}`, \
+                     which are not this cloud's"
+                )
+        );
+    }
+    // Nothing in common is not spoken of.
+    assert_eq!(
+        why(
+            &["Allow iot:Publish client/a"],
+            &context(),
+            Action::Publish,
+            "topic/a"
+        ),
+        start("iot:Publish", "topic/a") + "nearest is policy `P` statement 1, for `client/a`"
+    );
     // C-32
     assert_eq!(
         why(

@@ -185,4 +185,9 @@ fn a_compiled_seed_policy_is_small() {
     );
     let bytes = policies.heap_bytes() + size_of_val(&policies);
     assert!(bytes <= 2048, "{bytes} bytes");
+    let literals = "topic/esp32/pub".len() + "topic/esp32/sub".len() + "client/esp32".len();
+    assert!(
+        policies.heap_bytes() > literals,
+        "texts that it must hold count"
+    );
 }
