@@ -1,5 +1,6 @@
 """boto3's data-plane client publishes over HTTPS (F-24), signed in its headers: endpoint, region, roots, credentials file, topic, message."""
 
+import base64
 import sys
 
 import boto3
@@ -24,7 +25,17 @@ def client(key, secret):
 
 
 key, secret = access_key(credentials)
-client(key, secret).publish(topic=topic, qos=1, payload=message.encode())
+client(key, secret).publish(
+    topic=topic,
+    qos=1,
+    payload=message.encode(),
+    contentType="text/plain",
+    responseTopic="answers/a b",
+    messageExpiry=3600,
+    payloadFormatIndicator="UTF8_DATA",
+    correlationData=base64.b64encode(b"question 7").decode(),
+    userProperties=[{"unit": "°C"}, {"unit": "K"}],
+)
 try:
     client(key, "another").publish(topic=topic, qos=1, payload=b"forged")
     sys.exit("a wrong secret was believed")

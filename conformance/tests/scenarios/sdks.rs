@@ -1,9 +1,9 @@
 //! boto3 speaks to the control plane; it and the AWS CLI publish over HTTPS.
 
-use thingwire_conformance::{Cloud, aws, finish, on_path, script};
+use thingwire_conformance::{Cloud, Program, aws, finish, on_path, script};
 
 use crate::STEP;
-use crate::operator::listen;
+use crate::operator::{listen, tool};
 
 #[test]
 fn boto3_on_the_control_plane() {
@@ -15,7 +15,7 @@ fn boto3_on_the_control_plane() {
     assert_eq!(finish(&mut command, STEP).success().trim(), "DONE");
 }
 
-/// `A-5`, `F-24`: boto3 signs for its own name of the service; the topic arrives as it was, slash and all.
+/// `A-5`, `F-24`: boto3 signs for its own name of the service; the topic arrives as it was, slash and all, and so do its properties of MQTT 5.
 #[test]
 fn boto3_publishes_over_https() {
     let (Some(mut command), Some(_)) = (
@@ -25,9 +25,14 @@ fn boto3_publishes_over_https() {
         return;
     };
     let cloud = Cloud::start();
-    let Some(mut operator) = listen(&cloud.ready, "mqttv311", "esp32/#") else {
+    let Some(mut listener) = tool("mosquitto_sub", &cloud.ready, "operator-sub") else {
         return;
     };
+    listener.args(["-d", "-V", "mqttv5", "-t", "esp32/#"]);
+    // Payload format, content type, response topic, correlation data, user properties.
+    listener.args(["-F", "%t|%F|%C|%R|%D|%P|%p"]);
+    let mut operator = Program::start("mosquitto_sub", &mut listener);
+    operator.wait_for_line("Subscribed", STEP);
     let ready = &cloud.ready;
     command
         .arg(format!("https://localhost:{}", ready.alpn_port))
@@ -36,7 +41,10 @@ fn boto3_publishes_over_https() {
         .arg(&ready.credentials_file)
         .args(["esp32/a b/(c)", "hello over HTTPS"]);
     assert_eq!(finish(&mut command, STEP).success().trim(), "DONE");
-    operator.wait_for_line("esp32/a b/(c) hello over HTTPS", STEP);
+    operator.wait_for_line(
+        "esp32/a b/(c)|1|text/plain|answers/a b|question 7|unit:°C unit:K|hello over HTTPS",
+        STEP,
+    );
 }
 
 /// `F-24`: as a person types it, with the operator's access key; with another it is refused.

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
-use thingwire_mqtt::{DecodeError, Packet, QoS, Version};
+use thingwire_mqtt::{DecodeError, Packet, Properties, Property, QoS, Version};
 use thingwire_store::{Store, StoreError};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -99,11 +99,12 @@ impl Broker {
 
     /// Publishes a message of a service of ours: policies are not asked, and `$` topics are open.
     pub fn publish(&self, topic: &str, payload: &[u8], qos: QoS, retain: bool) {
-        self.with(|core, now| core.publish_internal(now, topic, payload, qos, retain));
+        let none = Properties::EMPTY;
+        self.with(|core, now| core.publish_internal(now, topic, payload, qos, retain, none));
     }
 
-    /// Publishes a message of a client that sent it another way, over HTTPS (`F-24`). That it may, the caller has found out; the account's
-    /// quotas count it (`B-65`, H.2).
+    /// Publishes a message of a client that sent it another way, over HTTPS (`F-24`). That it may, and that its properties are in
+    /// form, the caller has found out; the account's quotas count it (`B-65`, H.2).
     ///
     /// # Errors
     /// The quota that it is over, in words; nothing was published.
@@ -113,8 +114,10 @@ impl Broker {
         payload: &[u8],
         qos: QoS,
         retain: bool,
+        properties: &[Property<'_>],
     ) -> Result<(), String> {
-        self.with(|core, now| core.publish_for_client(now, topic, payload, qos, retain))
+        let list = Properties::List(properties);
+        self.with(|core, now| core.publish_for_client(now, topic, payload, qos, retain, list))
     }
 
     /// Closes every connection of a principal (`A-27`) and answers how many there were. MQTT 5 clients get 0x87 for

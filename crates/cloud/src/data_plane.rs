@@ -3,6 +3,7 @@
 //! Who asks is the certificate that the gate has judged, or who signed the request ([`crate::sigv4`]). What cannot be told apart stays
 //! outside: every refusal is AWS's 403 with an id, and the reason is in the log and among the refusals.
 
+mod options;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use self::options::Options;
 use crate::access_keys::AccessKeys;
 use crate::health::Metered;
 use crate::http;
@@ -50,11 +52,6 @@ const MQTT: &str = "/mqtt";
 const TOPICS: &str = "/topics/";
 /// A body may take this long.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Members of `F-24` that are refused rather than lost, until the broker takes them.
-const NOT_YET: [&str; 3] = ["contentType", "responseTopic", "messageExpiry"];
-/// What the headers of such members begin with.
-const NOT_YET_HEADERS: &str = "x-amz-mqtt5-";
-
 /// What all these connections share.
 pub(crate) struct DataPlane {
     pub(crate) broker: Broker,
@@ -290,10 +287,13 @@ impl DataPlane {
         let topic = percent_decode_str(encoded)
             .decode_utf8()
             .map_err(|_| No::invalid("the topic is not UTF-8"))?;
-        let (qos, retain) = options(request.uri().query().unwrap_or_default(), request.headers())?;
+        let rules = Rules::of(self.broker.config().behaviour);
+        let query = request.uri().query().unwrap_or_default();
+        let options = Options::read(query, request.headers(), &rules).map_err(No::invalid)?;
+        let Options { qos, retain, .. } = options;
         let reserved = self.broker.config().reserved;
         check_topic(&topic, (reserved.counted)(&topic))?;
-        if topic.starts_with('$') && Rules::of(self.broker.config().behaviour).reserves_topics {
+        if topic.starts_with('$') && rules.reserves_topics {
             if !(reserved.publish)(&topic) {
                 let why = "B-44: this topic is reserved and not open to clients";
                 return Err(self.denied(caller, sender, Action::Publish, &topic, why));
@@ -316,7 +316,7 @@ impl DataPlane {
             self.check_store().await?;
         }
         self.broker
-            .publish_for_client(&topic, &body, qos, retain)
+            .publish_for_client(&topic, &body, qos, retain, &options.properties())
             .map_err(|quota| self.throttled(caller, sender, &topic, quota))?;
         Ok(None)
     }
@@ -445,36 +445,6 @@ impl DataPlane {
             address: caller.address,
         });
         No::forbidden()
-    }
-}
-
-/// `qos` and `retain` of a query; what is not served yet is refused.
-fn options(query: &str, headers: &HeaderMap) -> Result<(QoS, bool), No> {
-    let (mut qos, mut retain) = (QoS::AtMostOnce, false);
-    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
-        match pair.split_once('=').unwrap_or((pair, "")) {
-            ("qos", "0") => qos = QoS::AtMostOnce,
-            ("qos", "1") => qos = QoS::AtLeastOnce,
-            ("qos", _) => return Err(No::invalid("qos is 0 or 1")),
-            ("retain", "true") => retain = true,
-            ("retain", "false") => retain = false,
-            ("retain", _) => return Err(No::invalid("retain is true or false")),
-            (name, _) if NOT_YET.contains(&name) => {
-                let message = format!("the local cloud does not serve {name} over HTTP yet");
-                return Err(No::invalid(message));
-            }
-            // A signature, or something that AWS ignores as well.
-            _ => {}
-        }
-    }
-    let header = headers
-        .keys()
-        .find(|name| name.as_str().starts_with(NOT_YET_HEADERS));
-    match header {
-        Some(name) => Err(No::invalid(format!(
-            "the local cloud does not serve {name} over HTTP yet"
-        ))),
-        None => Ok((qos, retain)),
     }
 }
 

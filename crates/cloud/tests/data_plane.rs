@@ -390,7 +390,7 @@ async fn publishing_over_https() {
     let stream = with_signature(&cloud).handshake().await.unwrap();
     let (status, ..) = ask(stream, "POST", &target, &headers, b"another").await;
     assert_eq!(status, 403);
-    // B-41, B-42, B-44, B-64, and what is not served yet.
+    // B-41, B-42, B-44, B-64, B-72.
     let deep = format!("/topics/{}", "a/".repeat(8));
     let long = format!("/topics/{}", "a".repeat(257));
     for (target, body, expected) in [
@@ -401,7 +401,9 @@ async fn publishing_over_https() {
         (&long, 1, 400),
         ("/topics/a?qos=2", 1, 400),
         ("/topics/a?retain=maybe", 1, 400),
-        ("/topics/a?messageExpiry=5", 1, 400),
+        ("/topics/a?messageExpiry=5", 1, 200),
+        ("/topics/a?messageExpiry=soon", 1, 400),
+        ("/topics/a?responseTopic=a%2F%2B", 1, 400),
         ("/topics/$aws/things/a", 1, 403),
         ("/topics/$aws/rules/r/a", 1, 200),
         ("/topics/$aws/rules/r/a?retain=true", 1, 403),

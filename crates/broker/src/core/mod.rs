@@ -290,6 +290,7 @@ impl Core {
         payload: &[u8],
         qos: QoS,
         retain: bool,
+        properties: thingwire_mqtt::Properties<'_>,
     ) {
         self.begin(now);
         if !thingwire_mqtt::topic::is_valid_name(topic) {
@@ -303,8 +304,8 @@ impl Core {
             topic,
             payload,
             qos: qos.min(QoS::AtLeastOnce),
-            properties: thingwire_mqtt::Properties::EMPTY,
-            expires: None,
+            properties,
+            expires: message::expiry(properties, now.unix, self.rules.message_expiry_max),
             retain,
             from: Key::NOWHERE,
         };
@@ -328,6 +329,7 @@ impl Core {
         payload: &[u8],
         qos: QoS,
         retain: bool,
+        properties: thingwire_mqtt::Properties<'_>,
     ) -> Result<(), String> {
         let mut judged = match &mut self.meter {
             Some(meter) => meter.publish(now.monotonic, Key::NOWHERE, topic, retain),
@@ -340,7 +342,7 @@ impl Core {
             self.statistics.refused_publishes = self.statistics.refused_publishes.saturating_add(1);
             return judged;
         }
-        self.publish_internal(now, topic, payload, qos, retain);
+        self.publish_internal(now, topic, payload, qos, retain, properties);
         Ok(())
     }
 

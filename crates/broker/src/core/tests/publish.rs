@@ -407,7 +407,7 @@ fn services_publish_without_policy_and_to_reserved_topics() {
     let (mut world, _, watcher) = watched(V5);
     let topic = "$aws/things/t/shadow/get/accepted";
     world.policy.deny(Action::Publish, topic);
-    world.call(|core, now| core.publish_internal(now, topic, b"{}", Q1, false));
+    world.call(|core, now| core.publish_internal(now, topic, b"{}", Q1, false, Properties::EMPTY));
     assert_eq!(world.got(&watcher), [format!("PUBLISH #1 {topic} {{}}")]);
 }
 
