@@ -30,6 +30,7 @@ mod exactly_once;
 mod fault;
 mod gauges;
 mod inbound;
+mod link;
 mod operations;
 mod outbound;
 mod reader;
