@@ -39,7 +39,7 @@ pub struct Client<'b> {
 
 /// A device may spend two kilobytes besides what it lends (`cargo xtask chip`); the rest of them are the driver's future and the stack.
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Client<'_>>() <= 720, "the client has grown");
+const _: () = assert!(size_of::<Client<'_>>() <= 712, "the client has grown");
 
 /// What the application changes and the driver acts upon.
 pub(crate) struct State<'b> {
