@@ -320,8 +320,14 @@ impl Server for Genuine {
             self.core
                 .receive(now, witness.key, &[Packet::Publish(publish)]);
         } else {
-            self.core
-                .publish_internal(now, topic, payload, QoS::AtLeastOnce, false);
+            self.core.publish_internal(
+                now,
+                topic,
+                payload,
+                QoS::AtLeastOnce,
+                false,
+                Properties::EMPTY,
+            );
         }
         self.settle();
     }
