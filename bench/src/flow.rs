@@ -72,6 +72,16 @@ struct Publisher {
 impl Flow {
     /// Runs it and measures for `length`.
     pub(crate) async fn run(self, broker: &Broker, length: Duration) -> Outcome<Figures> {
+        self.run_watched(broker, length, async |_| Ok(())).await
+    }
+
+    /// The same; `watch` is called with the broker's process, and waited for, before measuring begins.
+    pub(crate) async fn run_watched(
+        self,
+        broker: &Broker,
+        length: Duration,
+        watch: impl AsyncFnOnce(u32) -> Outcome<()>,
+    ) -> Outcome<Figures> {
         let (publishers, subscribers) = match self.shape {
             Shape::FanIn(count) => (count, 1),
             Shape::FanOut(count) => (1, count),
@@ -136,6 +146,7 @@ impl Flow {
         }
 
         tokio::time::sleep(WARM_UP).await;
+        watch(broker.id).await?;
         let before = (
             shared.delivered.get(),
             process::cpu(broker.id)?,

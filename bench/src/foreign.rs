@@ -11,7 +11,7 @@ use crate::Outcome;
 use crate::access::{self, Access};
 use crate::broker::{Broker, Process};
 
-/// Versions, as `conformance/rumqttd` and `cargo xtask bench` pin them.
+/// Versions, as `conformance/rumqtt` and `cargo xtask bench` pin them.
 const RUMQTTD: &str = "0.20.0";
 const MINISTACK: &str = "1.5.33";
 /// Python's start takes a while.

@@ -11,6 +11,7 @@ mod attack;
 mod broker;
 mod connecting;
 mod connection;
+mod cost;
 mod flow;
 mod foreign;
 mod growth;
@@ -56,6 +57,8 @@ enum Command {
     Idle(idle::Settings),
     /// How costs grow with tables.
     Growth(growth::Settings),
+    /// System calls, allocations and TLS of a delivery.
+    Cost(cost::Settings),
     /// Holds connections, as a process of its own.
     #[command(hide = true)]
     Hold {
@@ -95,6 +98,7 @@ fn main() -> Outcome<()> {
         Command::Hostility(settings) => (hostility::run(settings)?, String::new()),
         Command::Idle(settings) => (idle::run(settings)?, String::new()),
         Command::Growth(settings) => (growth::run(settings)?, String::new()),
+        Command::Cost(settings) => (cost::run(settings)?, String::new()),
         Command::Hold {
             holder,
             port,
@@ -116,7 +120,8 @@ fn main() -> Outcome<()> {
     if let Some(file) = &arguments.markdown {
         std::fs::write(file, tables)?;
     }
-    if let Some(file) = &arguments.json {
+    // Only the brokers' table has rounds.
+    if let Some(file) = arguments.json.as_ref().filter(|_| !json.is_empty()) {
         std::fs::write(file, json)?;
     }
     Ok(())

@@ -267,21 +267,26 @@ impl Report {
         let heads: Vec<String> = peers.iter().map(ToString::to_string).collect();
         let _ = writeln!(
             text,
-            "| | {} | Thingwire | ahead of the best | of MiniStack |\n|---|{}---:|---:|---:|",
+            "| | {} | Thingwire | ahead of the best | of MiniStack | CPU µs each: least of the others | Thingwire |\n\
+             |---|{}---:|---:|---:|---:|---:|",
             heads.join(" | "),
             "---:|".repeat(peers.len())
         );
         for row in self.rows_of(Peer::Thingwire) {
+            let cpu = |peer: &Peer| row.median(*peer, |figures| figures.broker_us);
+            let least = peers.iter().filter_map(cpu).min_by(f64::total_cmp);
             let values: Vec<String> = peers.iter().map(|peer| number(row.value(*peer))).collect();
             let _ = writeln!(
                 text,
-                "| {}{} | {} | {} | {} | {} |",
+                "| {}{} | {} | {} | {} | {} | {} | {} |",
                 row.name,
                 row.losses(&peers),
                 values.join(" | "),
                 number(row.value(Peer::Thingwire)),
                 row.ahead_of(row.best(&peers)),
                 row.ahead_of(row.value(Peer::Ministack)),
+                number(least),
+                number(cpu(&Peer::Thingwire)),
             );
         }
     }

@@ -76,6 +76,10 @@ pub(crate) fn run(settings: &Settings) -> Outcome<(String, String)> {
         let mut names = scenario.names.iter();
         names.any(|name| name.contains(&settings.only)) && !(beside_all && scenario.durable())
     });
+    let wanted: Vec<_> = wanted.collect();
+    if wanted.is_empty() {
+        return Err(format!("no scenario's name holds `{}`", settings.only).into());
+    }
     for scenario in wanted {
         for round in 1..=settings.rounds {
             let suits = |peer: &&Peer| {

@@ -11,6 +11,7 @@ const KINDS: &[(&str, &str)] = &[
     ("hostility", "cargo xtask bench hostility"),
     ("idle", "cargo xtask bench idle"),
     ("growth", "cargo xtask bench growth"),
+    ("cost", "cargo xtask bench cost"),
 ];
 
 /// The tables of `bench broker --peers all` are others than those of the daily run.

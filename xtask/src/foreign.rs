@@ -116,7 +116,7 @@ const MINISTACK: &[&str] = &["ministack==1.5.33", "cryptography"];
 pub(crate) fn peers() -> Result<Vec<(&'static str, PathBuf)>, Failed> {
     let found = [
         (
-            "THINGWIRE_RUMQTTD",
+            "THINGWIRE_RUMQTT",
             or_without(optimised_rumqttd(), "rumqttd")?,
         ),
         ("THINGWIRE_MINISTACK", or_without(ministack(), "MiniStack")?),
@@ -129,13 +129,19 @@ pub(crate) fn peers() -> Result<Vec<(&'static str, PathBuf)>, Failed> {
 
 /// The same package as the tests', built for speed.
 fn optimised_rumqttd() -> Result<PathBuf, Failed> {
-    let built = target().join("rumqttd");
+    let built = target().join("rumqtt");
     run(cargo()
-        .current_dir(root().join("conformance/rumqttd"))
+        .current_dir(root().join("conformance/rumqtt"))
         .env("CARGO_TARGET_DIR", &built)
-        .args(["build", "--quiet", "--locked", "--release"]))?;
-    let name = format!("rumqttd{}", std::env::consts::EXE_SUFFIX);
-    Ok(built.join("release").join(name))
+        .args([
+            "build",
+            "--quiet",
+            "--locked",
+            "--release",
+            "--bin",
+            "rumqttd",
+        ]))?;
+    Ok(built.join("release"))
 }
 
 /// The Python of a virtual environment with MiniStack in it.
