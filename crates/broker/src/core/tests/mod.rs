@@ -8,6 +8,7 @@ mod group;
 mod hostile;
 mod limits;
 mod metered;
+mod model;
 mod publish;
 mod qos2;
 mod quota;

@@ -1,0 +1,414 @@
+//! One life: each step is done to the broker and to the model, and what every client got is compared.
+
+use std::collections::BTreeMap;
+
+use thingwire_mqtt::{Packet, PacketId, Property, Publish, ReasonCode, SubscribeFilter, Will};
+
+use super::super::*;
+use super::reference::{Due, Entry, Model};
+use super::{Behaviour, CLIENTS, FILTERS, How, Step, TOPICS, WILL};
+
+/// What is done behind the model's back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sabotage {
+    None,
+    LosesAMessageInACrash,
+    LosesASubscriptionInACrash,
+    ForgetsARetainedMessageInACrash,
+    LosesAGroupsMessageInACrash,
+    SwapsTwoMessages,
+    DeliversTwice,
+    SwallowsAMessage,
+}
+
+const NAMES: [&str; CLIENTS] = ["zero", "one", "two", "three"];
+
+/// A PUBLISH that came.
+#[derive(Clone, Debug)]
+struct Got {
+    topic: String,
+    number: u32,
+    retained: bool,
+    id: Option<u16>,
+}
+
+pub(super) struct Life {
+    world: World,
+    model: Model,
+    devices: [Option<Device>; CLIENTS],
+    publisher: Option<Device>,
+    to_acknowledge: [Vec<u16>; CLIENTS],
+    next: u32,
+    sabotage: Sabotage,
+}
+
+impl Life {
+    pub(super) fn new(behaviour: Behaviour, sabotage: Sabotage) -> Self {
+        let world = World::with(|config| config.behaviour = behaviour);
+        let model = Model::new(behaviour, world.now.unix.0);
+        Self {
+            world,
+            model,
+            devices: [const { None }; CLIENTS],
+            publisher: None,
+            to_acknowledge: [const { Vec::new() }; CLIENTS],
+            next: 1,
+            sabotage,
+        }
+    }
+
+    fn number(&mut self) -> u32 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+
+    pub(super) fn step(&mut self, step: Step) -> Result<(), String> {
+        match step {
+            Step::Connect { who, how } => return self.connect(who, how),
+            Step::Lose { who } | Step::Goodbye { who } => {
+                let Some(device) = self.devices[who].take() else {
+                    return Ok(());
+                };
+                let abnormal = matches!(step, Step::Lose { .. });
+                if abnormal {
+                    self.world.lose(&device);
+                } else {
+                    self.world.send(&device, &[goodbye(ReasonCode::SUCCESS)]);
+                }
+                self.to_acknowledge[who].clear();
+                self.model.disconnect(who, abnormal);
+            }
+            Step::Subscribe { who, filter, qos } => {
+                let Some(device) = self.devices[who].clone() else {
+                    return Ok(());
+                };
+                // A member of a group takes QoS 1: what it is granted decides for the group's message otherwise.
+                let qos = if FILTERS[filter].starts_with('$') {
+                    Q1
+                } else {
+                    qos
+                };
+                let filters = [SubscribeFilter::new(FILTERS[filter], qos)];
+                self.world.send(&device, &[subscribe(&filters)]);
+                self.model.subscribe(who, FILTERS[filter], qos);
+            }
+            Step::Unsubscribe { who, filter } => {
+                let Some(device) = self.devices[who].clone() else {
+                    return Ok(());
+                };
+                self.world.send(&device, &[unsubscribe(&[FILTERS[filter]])]);
+                self.model.unsubscribe(who, FILTERS[filter]);
+            }
+            Step::Publish {
+                topic,
+                qos,
+                expires,
+            } => {
+                let number = self.number();
+                self.publish(TOPICS[topic], number, qos, false, expires)?;
+            }
+            Step::Retain { topic, expires } => {
+                let number = self.number();
+                self.publish(TOPICS[topic], number, Q1, true, expires)?;
+            }
+            Step::Clear { topic } => self.publish(TOPICS[topic], 0, Q1, true, None)?,
+            Step::Acknowledge { who } => {
+                if let Some(device) = self.devices[who].clone() {
+                    for id in std::mem::take(&mut self.to_acknowledge[who]) {
+                        self.world.ack(&device, id);
+                    }
+                    self.model.acknowledge(who);
+                }
+            }
+            Step::Pass { seconds } => {
+                // Nobody falls silent.
+                for device in self
+                    .devices
+                    .iter()
+                    .flatten()
+                    .chain(&self.publisher)
+                    .cloned()
+                    .collect::<Vec<_>>()
+                {
+                    self.world.send(&device, &[Packet::PingReq]);
+                }
+                self.world.pass(seconds);
+                self.model.pass(seconds);
+            }
+            Step::Crash => self.crash(),
+        }
+        self.compare()
+    }
+
+    fn connect(&mut self, who: usize, how: How) -> Result<(), String> {
+        let will_number = self.number();
+        let expiry = [Property::SessionExpiryInterval(how.expiry)];
+        let delay = how.will.map_or(0, |will| will.delay);
+        let delay = [Property::WillDelayInterval(delay)];
+        let payload = will_number.to_string();
+        let mut connect = Connect {
+            clean_start: how.clean,
+            ..clean(if how.five { V5 } else { V3 }, NAMES[who])
+        };
+        if how.five {
+            connect.properties = Properties::List(&expiry);
+        }
+        connect.will = how.will.map(|will| Will {
+            topic: WILL,
+            payload: payload.as_bytes(),
+            qos: will.qos,
+            retain: false,
+            properties: if how.five {
+                Properties::List(&delay)
+            } else {
+                Properties::EMPTY
+            },
+        });
+        self.to_acknowledge[who].clear();
+        let device = self.world.connecting(connect);
+        self.devices[who] = Some(device);
+        let present = self.model.connect(who, how, will_number);
+        self.compare_with(Some((who, present)))
+    }
+
+    fn publish(
+        &mut self,
+        topic: &str,
+        number: u32,
+        qos: QoS,
+        retain: bool,
+        expires: Option<u32>,
+    ) -> Result<(), String> {
+        let publisher = match &self.publisher {
+            Some(publisher) => publisher.clone(),
+            None => self.world.client(V5, "publisher"),
+        };
+        self.publisher = Some(publisher.clone());
+        let payload = if number == 0 {
+            String::new()
+        } else {
+            number.to_string()
+        };
+        let expiry = expires.map(Property::MessageExpiryInterval);
+        let publish = Publish {
+            qos,
+            packet_id: (qos == Q1).then_some(PacketId::FIRST),
+            retain,
+            properties: Properties::List(expiry.as_slice()),
+            ..message(topic, &payload)
+        };
+        self.world.send(&publisher, &[Packet::Publish(publish)]);
+        self.model.publish(topic, number, qos, retain, expires);
+        let mut answer = codes(&self.world.got(&publisher));
+        answer.retain(|line| line != "PINGRESP");
+        let expected: &[&str] = if qos == Q1 { &["PUBACK #1 00"] } else { &[] };
+        if answer == expected {
+            Ok(())
+        } else {
+            Err(format!("the publisher got {answer:?}"))
+        }
+    }
+
+    fn crash(&mut self) {
+        let table = match self.sabotage {
+            Sabotage::LosesAMessageInACrash => Some(super::super::super::QUEUED),
+            Sabotage::LosesASubscriptionInACrash => Some(super::super::super::SUBSCRIPTIONS),
+            Sabotage::ForgetsARetainedMessageInACrash => Some(super::super::super::RETAINED),
+            Sabotage::LosesAGroupsMessageInACrash => Some(super::super::super::SHARED),
+            _ => None,
+        };
+        let lost = self
+            .world
+            .tables
+            .keys()
+            .find(|(of, _)| Some(*of) == table)
+            .cloned();
+        if let Some(lost) = lost {
+            self.world.tables.remove(&lost);
+        }
+        self.world.crash();
+        self.model.crash();
+        self.devices = [const { None }; CLIENTS];
+        self.publisher = None;
+        self.to_acknowledge = [const { Vec::new() }; CLIENTS];
+    }
+
+    /// Everybody comes back and takes what is left.
+    pub(super) fn end(&mut self) -> Result<(), String> {
+        for step in [Step::Pass { seconds: 2 }, Step::Crash] {
+            self.step(step)?;
+        }
+        for round in 0..2 {
+            for who in 0..CLIENTS {
+                for five in [false, true] {
+                    let (clean, expiry, will) = (false, 3600, None);
+                    let how = How {
+                        five,
+                        clean,
+                        expiry,
+                        will,
+                    };
+                    if round == usize::from(five) {
+                        self.connect(who, how)
+                            .map_err(|what| format!("at the end: {what}"))?;
+                        self.step(Step::Acknowledge { who })?;
+                    }
+                }
+            }
+        }
+        for (filter, _) in FILTERS
+            .iter()
+            .enumerate()
+            .filter(|(_, filter)| !filter.starts_with('$'))
+        {
+            self.step(Step::Subscribe {
+                who: 0,
+                filter,
+                qos: Q1,
+            })
+            .map_err(|what| format!("at the end: {what}"))?;
+        }
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Result<(), String> {
+        self.compare_with(None)
+    }
+
+    /// What everybody got beside what they must get. `connack`: who expects one, and whether its session was there.
+    fn compare_with(&mut self, mut connack: Option<(usize, bool)>) -> Result<(), String> {
+        let mut arrived: BTreeMap<usize, Vec<Got>> = BTreeMap::new();
+        for (who, name) in NAMES.iter().enumerate() {
+            let Some(device) = self.devices[who].clone() else {
+                continue;
+            };
+            for line in self.world.got(&device) {
+                let line = codes(std::slice::from_ref(&line)).remove(0);
+                let words: Vec<_> = line.split(' ').collect();
+                match words[0] {
+                    "CONNACK" => {
+                        let (expected, present) = connack.take().ok_or("an unexpected CONNACK")?;
+                        let was_there = words.get(2) == Some(&"present");
+                        if (expected, present, words[1]) != (who, was_there, "00") {
+                            return Err(format!("{name} got {line}, present: {present}"));
+                        }
+                    }
+                    "PUBLISH" => arrived.entry(who).or_default().push(got(&words)),
+                    "SUBACK" | "UNSUBACK" | "PINGRESP" => {}
+                    _ => return Err(format!("{name} got {line}")),
+                }
+            }
+        }
+        if let Some((who, _)) = connack {
+            return Err(format!("{} got no CONNACK", NAMES[who]));
+        }
+        self.meddle(&mut arrived);
+        for (who, got) in &arrived {
+            self.to_acknowledge[*who].extend(got.iter().filter_map(|one| one.id));
+        }
+        let due = std::mem::take(&mut self.model.due);
+        self.judge(due, arrived)
+    }
+
+    fn judge(
+        &mut self,
+        mut due: Due,
+        mut arrived: BTreeMap<usize, Vec<Got>>,
+    ) -> Result<(), String> {
+        for (who, name) in NAMES.iter().enumerate() {
+            let expected = std::mem::take(&mut due.own[who]);
+            let got = arrived.entry(who).or_default();
+            let mut from = 0;
+            // What must come is found first, in its order: what may come can look the same.
+            let (may, must): (Vec<_>, Vec<_>) =
+                expected.into_iter().partition(|entry| entry.optional);
+            for entry in must {
+                let start = if due.unordered { 0 } else { from };
+                // What came before it belongs to groups, or is too much.
+                match got.iter().skip(start).position(|one| is(one, &entry)) {
+                    Some(at) => {
+                        from = start + at;
+                        got.remove(from);
+                    }
+                    None => {
+                        return Err(format!("{name} misses {entry:?}; got {got:?}"));
+                    }
+                }
+            }
+            for entry in may {
+                let at = got.iter().position(|one| is(one, &entry));
+                self.model.resolve(who, Model::order(&entry), at.is_some());
+                if let Some(at) = at {
+                    got.remove(at);
+                }
+            }
+        }
+        for (number, members) in due.once {
+            let taker = members.into_iter().find_map(|who| {
+                let got = arrived.get_mut(&who)?;
+                let at = got
+                    .iter()
+                    .position(|one| one.number == number && one.id.is_none())?;
+                got.remove(at);
+                Some(who)
+            });
+            taker.ok_or_else(|| format!("nobody of the group got {number} (QoS 0)"))?;
+        }
+        for (entry, members) in self.model.offered() {
+            let taker = members.into_iter().find(|who| {
+                let Some(got) = arrived.get_mut(who) else {
+                    return false;
+                };
+                let at = got.iter().position(|one| is(one, &entry));
+                at.map(|at| got.remove(at)).is_some()
+            });
+            match taker {
+                Some(who) => self.model.taken(who, entry),
+                None if entry.optional => {}
+                None => return Err(format!("nobody of the group got {entry:?}")),
+            }
+        }
+        match arrived.into_iter().find(|(_, got)| !got.is_empty()) {
+            Some((who, got)) => Err(format!("{} got {got:?} beyond what it must", NAMES[who])),
+            None => Ok(()),
+        }
+    }
+
+    /// Does what a broken broker would do.
+    fn meddle(&self, arrived: &mut BTreeMap<usize, Vec<Got>>) {
+        for got in arrived.values_mut() {
+            match self.sabotage {
+                Sabotage::SwapsTwoMessages if got.len() == 2 => got.swap(0, 1),
+                Sabotage::DeliversTwice if self.next.is_multiple_of(10) => {
+                    got.extend(got.first().cloned())
+                }
+                Sabotage::SwallowsAMessage if self.next.is_multiple_of(10) => drop(got.pop()),
+                _ => {}
+            }
+        }
+    }
+}
+
+fn is(got: &Got, entry: &Entry) -> bool {
+    got.topic == entry.topic
+        && got.number == entry.number
+        && got.retained == entry.retained
+        && got.id.is_some() == (entry.qos == Q1)
+}
+
+/// `PUBLISH #1 retained dup topic payload`.
+fn got(words: &[&str]) -> Got {
+    let mut words = words.iter().skip(1).peekable();
+    let id = words
+        .next_if(|word| word.starts_with('#'))
+        .map(|word| word[1..].parse().expect("an identifier"));
+    let retained = words.next_if(|word| **word == "retained").is_some();
+    words.next_if(|word| **word == "dup");
+    Got {
+        topic: (*words.next().expect("a topic")).to_owned(),
+        number: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
+        retained,
+        id,
+    }
+}

@@ -1,0 +1,580 @@
+//! The reference model: sessions, subscriptions, groups, retained messages, Wills and time, as the rules tell it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use thingwire_mqtt::topic::{ParentMatch, matches, shared};
+
+use super::{Behaviour, CLIENTS, How, Q0, Q1, QoS, WILL};
+
+/// Milliseconds.
+pub(super) type Time = u64;
+
+/// A message on its way to one client or group.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) topic: String,
+    /// What its payload says; 0 for none.
+    pub(super) number: u32,
+    pub(super) qos: QoS,
+    /// B-63.
+    pub(super) retained: bool,
+    expires: Option<Time>,
+    /// The group it belongs to.
+    group: Option<String>,
+    /// It was on the wire before.
+    sent: bool,
+    /// Its place in the session.
+    order: u64,
+    /// A crash may have brought it back, or lost it.
+    pub(super) optional: bool,
+}
+
+/// A pending or future Will.
+#[derive(Clone, Copy, Debug)]
+struct Will {
+    number: u32,
+    qos: QoS,
+    delay: Time,
+}
+
+#[derive(Debug)]
+struct Session {
+    five: bool,
+    /// 0: it ends with its connection. None: never.
+    expiry: Option<Time>,
+    disconnected: Time,
+    filters: BTreeMap<String, QoS>,
+    /// Not acknowledged: in flight or waiting, in order.
+    entries: Vec<Entry>,
+    /// Of the connection.
+    will: Option<Will>,
+    /// Waits until then.
+    pending: Option<(Will, Time)>,
+}
+
+impl Session {
+    fn is_persistent(&self) -> bool {
+        self.expiry != Some(0)
+    }
+
+    fn ends(&self) -> Option<Time> {
+        self.expiry.map(|expiry| self.disconnected + expiry)
+    }
+}
+
+#[derive(Default, Debug)]
+struct Group {
+    waiting: Vec<Entry>,
+}
+
+/// What must come now, and what may.
+#[derive(Default, Debug)]
+pub(super) struct Due {
+    /// By client: in this order.
+    pub(super) own: [Vec<Entry>; CLIENTS],
+    /// QoS 0 of groups: each to one of these.
+    pub(super) once: Vec<(u32, BTreeSet<usize>)>,
+    /// Several came at one moment of time; their order is open.
+    pub(super) unordered: bool,
+}
+
+/// Everything.
+pub(super) struct Model {
+    aws: bool,
+    pub(super) now: Time,
+    sessions: [Option<Session>; CLIENTS],
+    pub(super) connected: [bool; CLIENTS],
+    groups: BTreeMap<String, Group>,
+    retained: BTreeMap<String, Entry>,
+    pub(super) due: Due,
+    next_order: u64,
+    /// Since the last moment at which everything was on disk: whose it was and what was acknowledged.
+    acknowledged: Vec<(usize, Entry)>,
+    /// The same for the numbers of Wills, and for places of retained messages: nobody was promised them.
+    wills: BTreeSet<u32>,
+    unpromised: BTreeSet<u64>,
+}
+
+impl Model {
+    pub(super) fn new(behaviour: Behaviour, now: Time) -> Self {
+        Self {
+            aws: behaviour == Behaviour::Aws,
+            now,
+            sessions: [const { None }; CLIENTS],
+            connected: [false; CLIENTS],
+            groups: BTreeMap::new(),
+            retained: BTreeMap::new(),
+            due: Due::default(),
+            next_order: 0,
+            acknowledged: Vec::new(),
+            wills: BTreeSet::new(),
+            unpromised: BTreeSet::new(),
+        }
+    }
+
+    fn parent(&self) -> ParentMatch {
+        // B-10.
+        if self.aws {
+            ParentMatch::Excluded
+        } else {
+            ParentMatch::Included
+        }
+    }
+
+    fn members(&self, filter: &str) -> Vec<usize> {
+        let has = |session: &Session| session.filters.contains_key(filter);
+        (0..CLIENTS)
+            .filter(|who| self.sessions[*who].as_ref().is_some_and(has))
+            .collect()
+    }
+
+    fn active(&self, filter: &str) -> BTreeSet<usize> {
+        let members = self.members(filter).into_iter();
+        members.filter(|who| self.connected[*who]).collect()
+    }
+
+    /// Answers whether the session was there.
+    pub(super) fn connect(&mut self, who: usize, how: How, will_number: u32) -> bool {
+        let resumes = self.sessions[who].as_ref().is_some_and(|session| {
+            // B-26, B-29.
+            session.is_persistent() && session.five == how.five && !how.clean
+        });
+        let mut handed_over = None;
+        if self.connected[who] {
+            // B-59: being taken over is no end of its own. The rules do not say whether the new connection stands before the
+            // Will goes out; here it does.
+            let old = self.sessions[who].as_mut();
+            handed_over = old.and_then(|session| session.will.take());
+            self.disconnect(who, false);
+        }
+        if !resumes {
+            self.end(who);
+        }
+        let expiry = match (how.five, how.clean) {
+            // B-24.
+            (true, _) => Some(Time::from(how.expiry) * 1000),
+            (false, true) => Some(0),
+            (false, false) => self.aws.then_some(3_600_000),
+        };
+        let will = how.will.map(|will| Will {
+            number: will_number,
+            qos: will.qos,
+            // B-60; MQTT 3.1.1 has none.
+            delay: if how.five && !self.aws {
+                Time::from(will.delay) * 1000
+            } else {
+                0
+            },
+        });
+        let session = self.sessions[who].get_or_insert_with(|| Session {
+            five: how.five,
+            expiry,
+            disconnected: 0,
+            filters: BTreeMap::new(),
+            entries: Vec::new(),
+            will: None,
+            pending: None,
+        });
+        session.expiry = expiry;
+        session.will = will;
+        session.pending = None;
+        self.connected[who] = true;
+        // B-6, B-27: what waits comes, in order. What was on the wire is sent again as it was in behaviour `mqtt`.
+        let (aws, now) = (self.aws, self.now);
+        session.entries.retain(|entry| {
+            (entry.sent && !aws) || entry.expires.is_none_or(|expires| expires > now)
+        });
+        for entry in &mut session.entries {
+            self.due.own[who].push(entry.clone());
+            entry.sent = true;
+        }
+        if let Some(will) = handed_over.filter(|will| will.delay == 0 || !resumes) {
+            self.publish_will(will);
+        }
+        resumes
+    }
+
+    /// The connection ends; `abnormal`: not by DISCONNECT.
+    pub(super) fn disconnect(&mut self, who: usize, abnormal: bool) {
+        self.connected[who] = false;
+        // What it still had to read is lost.
+        self.due.own[who].clear();
+        let Some(session) = self.sessions[who].as_mut() else {
+            return;
+        };
+        session.disconnected = self.now;
+        let will = session.will.take().filter(|_| abnormal);
+        self.hand_back(who);
+        if let Some(will) = will {
+            let session = self.sessions[who].as_mut().expect("it was there");
+            if will.delay == 0 || !session.is_persistent() {
+                self.publish_will(will);
+            } else {
+                let at = self.now + will.delay;
+                let at = session.ends().map_or(at, |ends| ends.min(at));
+                session.pending = Some((will, at));
+            }
+        }
+        if !self.sessions[who]
+            .as_ref()
+            .is_some_and(Session::is_persistent)
+        {
+            self.end(who);
+        }
+    }
+
+    /// B-69: what the member did not acknowledge goes to another one.
+    fn hand_back(&mut self, who: usize) {
+        let Some(session) = self.sessions[who].as_mut() else {
+            return;
+        };
+        for entry in std::mem::take(&mut session.entries) {
+            match &entry.group {
+                None => session.entries.push(entry),
+                Some(group) => {
+                    self.groups
+                        .entry(group.clone())
+                        .or_default()
+                        .waiting
+                        .push(entry);
+                }
+            }
+        }
+    }
+
+    /// The session ends, and what waits in it (B-29).
+    fn end(&mut self, who: usize) {
+        self.hand_back(who);
+        let Some(session) = self.sessions[who].take() else {
+            return;
+        };
+        if let Some((will, _)) = session.pending {
+            self.publish_will(will);
+        }
+        self.forget_empty_groups();
+        self.acknowledged
+            .retain(|(whose, entry)| *whose != who || entry.group.is_some());
+    }
+
+    /// B-70: a group lives from its first member to its last.
+    fn forget_empty_groups(&mut self) {
+        let empty: Vec<_> = self.groups.keys().cloned().collect();
+        for filter in empty {
+            if self.members(&filter).is_empty() {
+                self.groups.remove(&filter);
+                self.acknowledged
+                    .retain(|(_, entry)| entry.group.as_deref() != Some(&*filter));
+            }
+        }
+    }
+
+    pub(super) fn subscribe(&mut self, who: usize, filter: &str, qos: QoS) {
+        let Some(session) = self.sessions[who].as_mut() else {
+            return;
+        };
+        session.filters.insert(filter.to_owned(), qos);
+        if shared(filter).is_some() {
+            self.groups.entry(filter.to_owned()).or_default();
+            return;
+        }
+        // B-37.
+        let exact = !filter.contains(['+', '#']);
+        let (parent, now) = (self.parent(), self.now);
+        let found: Vec<Entry> = self
+            .retained
+            .values()
+            .filter(|entry| entry.expires.is_none_or(|expires| expires > now))
+            .filter(|entry| {
+                if exact {
+                    entry.topic == filter
+                } else {
+                    !self.aws && matches(filter, &entry.topic, parent)
+                }
+            })
+            .cloned()
+            .collect();
+        for entry in found {
+            let qos = entry.qos.min(qos);
+            self.deliver(
+                who,
+                Entry {
+                    qos,
+                    retained: true,
+                    ..entry
+                },
+            );
+            self.unpromised.insert(self.next_order);
+        }
+    }
+
+    pub(super) fn unsubscribe(&mut self, who: usize, filter: &str) {
+        let Some(session) = self.sessions[who].as_mut() else {
+            return;
+        };
+        session.filters.remove(filter);
+        for entry in &mut session.entries {
+            // [MQTT-3.10.4-3]: what was begun is finished, by the session itself.
+            if entry.group.as_deref() == Some(filter) {
+                entry.group = None;
+            }
+        }
+        self.forget_empty_groups();
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        topic: &str,
+        number: u32,
+        qos: QoS,
+        retain: bool,
+        expires: Option<u32>,
+    ) {
+        let entry = Entry {
+            topic: topic.to_owned(),
+            number,
+            qos,
+            retained: false,
+            expires: expires.map(|seconds| self.now + Time::from(seconds) * 1000),
+            group: None,
+            sent: false,
+            order: 0,
+            optional: false,
+        };
+        if retain {
+            // B-62.
+            if number == 0 {
+                self.retained.remove(topic);
+            } else {
+                self.retained.insert(topic.to_owned(), entry.clone());
+            }
+        }
+        let parent = self.parent();
+        for who in 0..CLIENTS {
+            let Some(session) = &self.sessions[who] else {
+                continue;
+            };
+            let granted = session
+                .filters
+                .iter()
+                .filter(|(filter, _)| shared(filter).is_none() && matches(filter, topic, parent));
+            if let Some(granted) = granted.map(|(_, qos)| *qos).max() {
+                // B-48.
+                let qos = qos.min(granted);
+                self.deliver(
+                    who,
+                    Entry {
+                        qos,
+                        ..entry.clone()
+                    },
+                );
+            }
+        }
+        let filters: Vec<_> = self.groups.keys().cloned().collect();
+        for filter in filters {
+            let inside = shared(&filter)
+                .and_then(Result::ok)
+                .expect("a group")
+                .filter;
+            if !matches(inside, topic, parent) {
+                continue;
+            }
+            let active = self.active(&filter);
+            if qos == Q0 {
+                // B-69: dropped when nobody can take it.
+                if !active.is_empty() {
+                    self.due.once.push((number, active));
+                }
+                continue;
+            }
+            let kept = self.members(&filter).into_iter().any(|who| {
+                self.sessions[who]
+                    .as_ref()
+                    .is_some_and(Session::is_persistent)
+            });
+            let entry = Entry {
+                group: Some(filter.clone()),
+                // Nobody promised that it outlives the process.
+                sent: !kept,
+                ..entry.clone()
+            };
+            self.groups.entry(filter).or_default().waiting.push(entry);
+        }
+    }
+
+    fn publish_will(&mut self, will: Will) {
+        self.wills.insert(will.number);
+        self.publish(WILL, will.number, will.qos, false, None);
+    }
+
+    /// To one client, now or later.
+    fn deliver(&mut self, who: usize, entry: Entry) {
+        let Some(session) = self.sessions[who].as_mut() else {
+            return;
+        };
+        let now = self.connected[who];
+        self.next_order += 1;
+        let entry = Entry {
+            order: self.next_order,
+            sent: now,
+            ..entry
+        };
+        if now {
+            self.due.own[who].push(entry.clone());
+        }
+        // B-27.
+        if entry.qos == Q1 && (now || session.is_persistent()) {
+            session.entries.push(entry);
+        }
+    }
+
+    /// What groups have for members now. Answers their messages, each for one of the active members.
+    pub(super) fn offered(&mut self) -> Vec<(Entry, BTreeSet<usize>)> {
+        let filters: Vec<_> = self.groups.keys().cloned().collect();
+        let mut offered = Vec::new();
+        for filter in filters {
+            let active = self.active(&filter);
+            if active.is_empty() {
+                continue;
+            }
+            let now = self.now;
+            let group = self.groups.get_mut(&filter).expect("its filter");
+            for entry in std::mem::take(&mut group.waiting) {
+                // B-69: Message Expiry takes precedence.
+                if entry.expires.is_none_or(|expires| expires > now) {
+                    offered.push((entry, active.clone()));
+                }
+            }
+        }
+        offered
+    }
+
+    /// A member got a message of its group.
+    pub(super) fn taken(&mut self, who: usize, entry: Entry) {
+        self.next_order += 1;
+        let order = self.next_order;
+        if let Some(session) = self.sessions[who].as_mut() {
+            session.entries.push(Entry {
+                order,
+                optional: false,
+                ..entry
+            });
+        }
+    }
+
+    /// What a crash may have brought back came, or did not.
+    pub(super) fn resolve(&mut self, who: usize, order: u64, came: bool) {
+        if let Some(session) = self.sessions[who].as_mut() {
+            session.entries.retain(|entry| entry.order != order || came);
+            for entry in &mut session.entries {
+                entry.optional &= entry.order != order;
+            }
+        }
+    }
+
+    /// Everything it has on the wire.
+    pub(super) fn acknowledge(&mut self, who: usize) {
+        if let Some(session) = self.sessions[who].as_mut() {
+            let gone = std::mem::take(&mut session.entries);
+            self.acknowledged
+                .extend(gone.into_iter().map(|entry| (who, entry)));
+        }
+    }
+
+    /// Time passes.
+    pub(super) fn pass(&mut self, seconds: u64) {
+        // Whatever waited for nobody is on disk a second later.
+        self.acknowledged.clear();
+        self.wills.clear();
+        self.unpromised.clear();
+        let end = self.now + seconds * 1000;
+        loop {
+            let mut next: Option<(Time, usize, bool)> = None;
+            for who in (0..CLIENTS).filter(|who| !self.connected[*who]) {
+                let Some(session) = &self.sessions[who] else {
+                    continue;
+                };
+                let will = session.pending.map(|(_, at)| (at, who, true));
+                let ends = session.ends().map(|at| (at, who, false));
+                next = [next, will, ends]
+                    .into_iter()
+                    .flatten()
+                    .min_by_key(|(at, ..)| *at);
+            }
+            let Some((at, who, will)) = next.filter(|(at, ..)| *at <= end) else {
+                break;
+            };
+            self.due.unordered |= self.now == at;
+            self.now = self.now.max(at);
+            if !will {
+                self.end(who);
+            } else if let Some((will, _)) = self.sessions[who]
+                .as_mut()
+                .and_then(|session| session.pending.take())
+            {
+                self.publish_will(will);
+            }
+        }
+        self.now = end;
+        self.due.unordered = true;
+    }
+
+    /// The process dies and starts again.
+    pub(super) fn crash(&mut self) {
+        self.due = Due::default();
+        for who in 0..CLIENTS {
+            self.hand_back(who);
+            let now = self.now;
+            let connected = std::mem::take(&mut self.connected[who]);
+            let Some(session) = self.sessions[who].as_mut() else {
+                continue;
+            };
+            // A Will lives in the process (a departure).
+            session.will = None;
+            session.pending = None;
+            if !session.is_persistent() {
+                self.sessions[who] = None;
+                continue;
+            }
+            if connected {
+                session.disconnected = now;
+            }
+            for entry in &mut session.entries {
+                entry.sent = false;
+                entry.optional |=
+                    self.wills.contains(&entry.number) || self.unpromised.contains(&entry.order);
+            }
+        }
+        self.forget_empty_groups();
+        for group in self.groups.values_mut() {
+            for entry in &mut group.waiting {
+                entry.optional |= std::mem::take(&mut entry.sent);
+            }
+        }
+        for (who, entry) in std::mem::take(&mut self.acknowledged) {
+            let entry = Entry {
+                optional: true,
+                sent: false,
+                ..entry
+            };
+            match &entry.group {
+                Some(group) => {
+                    if let Some(group) = self.groups.get_mut(group) {
+                        group.waiting.push(entry);
+                    }
+                }
+                None => {
+                    if let Some(session) = self.sessions[who].as_mut() {
+                        session.entries.push(entry);
+                        session.entries.sort_by_key(|entry| entry.order);
+                    }
+                }
+            }
+        }
+        self.wills.clear();
+        self.unpromised.clear();
+    }
+
+    pub(super) fn order(entry: &Entry) -> u64 {
+        entry.order
+    }
+}
