@@ -48,6 +48,8 @@ pub struct Cloud {
     program: Program,
     folder: TempDir,
     flags: Vec<String>,
+    /// A program that starts it, with its arguments.
+    under: Vec<String>,
     /// What its ready file says.
     pub ready: Ready,
 }
@@ -68,13 +70,24 @@ impl Cloud {
     /// As [`start`](Self::start).
     #[must_use]
     pub fn start_with(flags: &[&str]) -> Self {
+        Self::start_under(&[], flags)
+    }
+
+    /// Starts one through another program, which is given the command line at its end, such as `nice -n 5`.
+    ///
+    /// # Panics
+    /// As [`start`](Self::start).
+    #[must_use]
+    pub fn start_under(under: &[&str], flags: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let flags: Vec<String> = flags.iter().map(|flag| (*flag).to_owned()).collect();
-        let (program, ready) = up(folder.path(), &flags);
+        let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+        let (under, flags): (Vec<String>, Vec<String>) = (owned(under), owned(flags));
+        let (program, ready) = up(folder.path(), &under, &flags);
         Self {
             program,
             folder,
             flags,
+            under,
             ready,
         }
     }
@@ -98,7 +111,13 @@ impl Cloud {
     /// # Panics
     /// As [`start`](Self::start).
     pub fn start_again(&mut self) {
-        (self.program, self.ready) = up(self.folder.path(), &self.flags);
+        (self.program, self.ready) = up(self.folder.path(), &self.under, &self.flags);
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.program.id()
     }
 
     /// The running program.
@@ -171,10 +190,17 @@ pub fn thingwire() -> PathBuf {
     )
 }
 
-fn up(folder: &Path, flags: &[String]) -> (Program, Ready) {
+fn up(folder: &Path, under: &[String], flags: &[String]) -> (Program, Ready) {
     let file = folder.join("ready.json");
     drop(std::fs::remove_file(&file));
-    let mut command = Command::new(thingwire());
+    let mut command = match under {
+        [] => Command::new(thingwire()),
+        [first, rest @ ..] => {
+            let mut command = Command::new(first);
+            command.args(rest).arg(thingwire());
+            command
+        }
+    };
     command
         .args(["up", "--free-ports"])
         .arg("--data-dir")

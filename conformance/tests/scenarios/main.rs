@@ -8,6 +8,8 @@ mod crash;
 mod denials;
 mod device_abroad;
 mod events;
+#[cfg(target_os = "linux")]
+mod full_disk;
 mod kits;
 mod operator;
 mod resume;

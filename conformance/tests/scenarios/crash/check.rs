@@ -3,11 +3,21 @@
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use thingwire_conformance::{Ready, http};
+use thingwire_conformance::{Cloud, Ready, finish, http};
 use thingwire_mqtt::Version::V311;
 
 use super::{Ledger, Made, subscriber};
+use crate::STEP;
 use crate::wire::{Wire, body, subscribe};
+
+/// The data of the killed cloud, as it lies there: every record can be read and agrees with the others.
+pub(super) fn whole(cloud: &Cloud) {
+    let mut check = cloud.command();
+    check
+        .args(["store", "check", "--data-dir"])
+        .arg(cloud.data_dir());
+    let _ = finish(&mut check, STEP).success();
+}
 
 /// Everything the control plane said it has made is listed.
 pub(super) fn registry(ready: &Ready, made: &Made) {

@@ -81,7 +81,7 @@ fn packet_id(number: u32) -> u16 {
 }
 
 /// Makes things, certificates and policies until the cloud is gone.
-pub(super) fn make(ready: &Ready, kill: u32) -> Made {
+pub(super) fn make(ready: &Ready, kill: u64) -> Made {
     let key = rcgen::KeyPair::generate().expect("a key");
     let request = rcgen::CertificateParams::default()
         .serialize_request(&key)
