@@ -22,7 +22,7 @@ use thingwire_mqtt::{
     Packet, PacketId, Properties, Publish, QoS, Subscribe, SubscribeFilter, SubscribeFilters,
     Unsubscribe, UnsubscribeFilters,
 };
-use thingwire_store::{RedbStore, Store};
+use thingwire_store::{Format, RedbStore, Store};
 
 use crate::Outcome;
 use crate::connection::connect;
@@ -230,12 +230,18 @@ fn offline(size: usize) -> Outcome<String> {
     Ok(format!("{queue:.0} | {resume:.0}"))
 }
 
+/// The format of the data file that this tree's `up` writes; any other is refused with both numbers.
+const FORMAT: Format = Format {
+    newest: 2,
+    steps: &[],
+};
+
 /// Sessions come into the store through the core, things through the API; then the program is killed and started again.
 fn start(count: usize) -> Outcome<String> {
     let mut cloud = Cloud::start();
     things(&cloud.ready.api_url, count)?;
     cloud.kill();
-    let store = RedbStore::open(cloud.data_dir().join("thingwire.redb"))?;
+    let store = RedbStore::open(cloud.data_dir().join("thingwire.redb"), &FORMAT)?;
     let mut world = World::new(Some(store));
     let began = Instant::now();
     for number in 0..count {

@@ -27,6 +27,10 @@ pub(crate) enum Exit {
     Start = 8,
     /// No board, no program to write one, or it could not be written.
     Board = 9,
+    /// The data of a data folder is damaged.
+    Damaged = 10,
+    /// There is no data, or none that this version can read.
+    NotAStore = 11,
     /// `sub -W` or `flash --wait` ended before what was waited for came; the code is mosquitto_sub's.
     TimedOut = 27,
 }

@@ -27,6 +27,7 @@ mod reference;
 mod refusals;
 mod signed;
 mod speaker;
+mod store;
 mod subscribe;
 mod target;
 mod thing;
@@ -67,6 +68,7 @@ Exit codes:
   2 usage                       7 error of the control plane
   3 denied or refused           8 the local cloud cannot start
   4 no answer from the cloud    9 no board, or it cannot be written
+  10 damaged data               11 no data, or of a newer version
                                 27 `sub -W` or `flash --wait` ran out of time
 
 RUST_LOG chooses what is logged on stderr, for example RUST_LOG=thingwire_broker=debug."
@@ -93,6 +95,8 @@ enum Command {
     ThingGroup(thing_group::ThingGroup),
     /// Policies: create, list, show, attach, detach; test, explain, lint, generate, diff
     Policy(policy::Policy),
+    /// The data of a local cloud that is not running: check, export, import
+    Store(store::Store),
     /// Connection kits: check, image, inspect
     Kit(kit::Kit),
     /// Write bootloader, firmware and kit onto a board, or into one file
@@ -159,6 +163,7 @@ fn run(command: Command, context: &Context) -> Result<(), Failure> {
             Command::Thing(thing) => thing.run(context).await,
             Command::ThingGroup(group) => group.run(context).await,
             Command::Policy(policy) => policy.run(context).await,
+            Command::Store(store) => store.run(context),
             Command::Kit(kit) => kit.run(context),
             Command::Flash(flash) => flash.run(context),
             Command::Pub(publish) => publish.run(context).await,

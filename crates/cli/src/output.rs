@@ -1,7 +1,7 @@
 //! What goes where: data to stdout, talk to stderr, colour only where a person looks.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::builder::styling::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -95,5 +95,54 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// A bar on stderr for work that is counted, if stderr is a terminal and it takes longer than a second; gone when dropped.
+pub(crate) struct Progress {
+    begun: Instant,
+    text: &'static str,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Nothing is shown yet.
+    pub(crate) fn new(text: &'static str) -> Self {
+        Self {
+            begun: Instant::now(),
+            text,
+            bar: None,
+        }
+    }
+
+    /// How far it is; `all` is 0 while nobody knows.
+    pub(crate) fn at(&mut self, done: usize, all: usize) {
+        if self.bar.is_none() && self.begun.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        let bar = self.bar.get_or_insert_with(|| {
+            let bar = ProgressBar::new(0);
+            let form = if all == 0 {
+                "{spinner} {msg} {pos}"
+            } else {
+                "{msg} {wide_bar} {pos}/{len}"
+            };
+            if let Ok(style) = ProgressStyle::with_template(form) {
+                bar.set_style(style);
+            }
+            bar.set_message(self.text);
+            bar
+        });
+        let count = |value: usize| u64::try_from(value).unwrap_or(u64::MAX);
+        bar.set_length(count(all));
+        bar.set_position(count(done));
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
     }
 }

@@ -16,10 +16,11 @@ use thingwire_store::{Store, StoreError, Table, Write};
 use crate::chain::{Chain, crypto, is_name};
 use crate::config::{DEFAULT_ACCOUNT, DEFAULT_REGION};
 use crate::pki::{self, PkiError};
+use crate::storage::ACCOUNT;
 
 /// Table of the one row this module keeps.
-const TABLE: Table = "account";
-const KEY: &[u8] = b"account";
+const TABLE: Table = ACCOUNT;
+pub(crate) const KEY: &[u8] = b"account";
 /// Version of the row's content.
 const FORMAT: u32 = 1;
 
@@ -92,6 +93,15 @@ struct Record {
     device_authority_key: String,
 }
 
+/// What is left of the row without its keys: an export without private keys has it. The next start makes new keys.
+#[derive(Serialize, Deserialize)]
+struct Keyless {
+    format: u32,
+    account_id: String,
+    region: String,
+    endpoint_prefix: String,
+}
+
 /// A server certificate with its private key, PEM. `Debug` does not show the key.
 #[derive(Clone)]
 pub struct ServerIdentity {
@@ -142,6 +152,7 @@ impl Account {
             .into_iter()
             .find(|(key, _)| key == KEY);
         let (mut record, mut changed) = match stored {
+            Some((_, value)) if !has_keys(&value) => (renew(&value, wanted)?, true),
             Some((_, value)) => (read(&value, wanted)?, false),
             None => (make(wanted)?, true),
         };
@@ -187,8 +198,56 @@ impl Account {
     }
 }
 
-/// Understands a stored row and compares it with what is wanted.
-fn read(value: &[u8], wanted: &Wanted) -> Result<Record, AccountError> {
+/// Whether a stored row has any member of those that hold keys. What is no row has some, and is found damaged.
+pub(crate) fn has_keys(value: &[u8]) -> bool {
+    serde_json::from_slice::<Keyless>(value).is_err()
+        || serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(value)
+            .is_ok_and(|members| members.len() > 4)
+}
+
+/// The row without its keys.
+///
+/// # Errors
+/// When it cannot be understood.
+pub(crate) fn without_keys(value: &[u8]) -> Result<Vec<u8>, String> {
+    let keyless: Keyless = understood(value).map_err(|error| error.to_string())?;
+    serde_json::to_vec(&keyless).map_err(|error| error.to_string())
+}
+
+/// Whether a stored row is one that [`Account::open`] takes. Says nothing of what is in it.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn verify(value: &[u8]) -> Result<(), String> {
+    let bare = |error: AccountError| match error {
+        AccountError::Damaged(what) => what,
+        other => other.to_string(),
+    };
+    let nothing = Wanted {
+        region: None,
+        account_id: None,
+        names: BTreeSet::new(),
+    };
+    if !has_keys(value) {
+        let _: Keyless = understood(value).map_err(bare)?;
+        return Ok(());
+    }
+    let record = read(value, &nothing).map_err(bare)?;
+    for (what, key) in [
+        (
+            "that signs devices' certificates",
+            &record.device_authority_key,
+        ),
+        ("of the RSA server certificate", &record.rsa.server_key),
+        ("of the P-256 server certificate", &record.ecdsa.server_key),
+    ] {
+        KeyPair::from_pem(key).map_err(|_| format!("the key {what} is unreadable"))?;
+    }
+    Ok(())
+}
+
+/// A row of a format that this program knows.
+fn understood<T: serde::de::DeserializeOwned>(value: &[u8]) -> Result<T, AccountError> {
     #[derive(Deserialize)]
     struct Version {
         format: u32,
@@ -205,28 +264,44 @@ fn read(value: &[u8], wanted: &Wanted) -> Result<Record, AccountError> {
     if format > FORMAT {
         return Err(AccountError::Newer(format));
     }
-    let record: Record = serde_json::from_slice(value).map_err(damaged)?;
+    serde_json::from_slice(value).map_err(damaged)
+}
+
+/// Understands a stored row and compares it with what is wanted.
+fn read(value: &[u8], wanted: &Wanted) -> Result<Record, AccountError> {
+    let record: Record = understood(value)?;
+    same(wanted, &record.account_id, &record.region)?;
+    Ok(record)
+}
+
+/// Makes new keys for an account that lost them.
+fn renew(value: &[u8], wanted: &Wanted) -> Result<Record, AccountError> {
+    let Keyless {
+        account_id,
+        region,
+        endpoint_prefix,
+        ..
+    } = understood(value)?;
+    same(wanted, &account_id, &region)?;
+    with_keys(account_id, region, endpoint_prefix)
+}
+
+/// Whether what is wanted is what is stored, where something is wanted.
+fn same(wanted: &Wanted, account_id: &str, region: &str) -> Result<(), AccountError> {
     for (what, flag, stored, wanted) in [
-        (
-            "account",
-            "--account",
-            &record.account_id,
-            &wanted.account_id,
-        ),
-        ("region", "--region", &record.region, &wanted.region),
+        ("account", "--account", account_id, &wanted.account_id),
+        ("region", "--region", region, &wanted.region),
     ] {
         if let Some(wanted) = wanted.as_ref().filter(|wanted| *wanted != stored) {
-            let (stored, wanted) = (stored.clone(), wanted.clone());
             return Err(AccountError::Different {
                 what,
                 flag,
-                stored,
-                wanted,
+                stored: stored.to_owned(),
+                wanted: wanted.clone(),
             });
         }
     }
-    check_names(&wanted.names)?;
-    Ok(record)
+    check_names(&wanted.names)
 }
 
 fn make(wanted: &Wanted) -> Result<Record, AccountError> {
@@ -251,7 +326,10 @@ fn make(wanted: &Wanted) -> Result<Record, AccountError> {
         return Err(AccountError::Region(region));
     }
     check_names(&wanted.names)?;
-    let prefix = endpoint_prefix()?;
+    with_keys(account_id, region, endpoint_prefix()?)
+}
+
+fn with_keys(account_id: String, region: String, prefix: String) -> Result<Record, AccountError> {
     // RSA keys are most of the time a first start takes; each is made on a thread of its own.
     let (rsa, ecdsa, device_authority_key) = std::thread::scope(|scope| {
         let rsa = scope.spawn(|| Chain::make(&rcgen::PKCS_RSA_SHA256, "RSA", &prefix));

@@ -97,6 +97,16 @@ pub enum StartError {
         /// What is wrong.
         what: String,
     },
+    /// The data file is something else. It was not changed.
+    #[error(
+        "`{}` holds a file that is not a data file of thingwire: {what}; choose another --data-dir", path.display()
+    )]
+    NotOurs {
+        /// The data folder.
+        path: PathBuf,
+        /// How that was seen.
+        what: String,
+    },
     /// The account does not fit what was asked for, or could not be made.
     #[error(transparent)]
     Account(AccountError),
@@ -121,7 +131,12 @@ impl StartError {
         match error {
             StoreError::InUse => Self::InUse(path),
             StoreError::Newer { found, known } => Self::Newer { path, found, known },
+            StoreError::Older { found } => Self::Damaged {
+                path,
+                what: format!("its format {found} is too old for this program"),
+            },
             StoreError::Damaged(what) => Self::Damaged { path, what },
+            StoreError::NotAStore(what) => Self::NotOurs { path, what },
             StoreError::Io(error) => Self::DataDir {
                 path,
                 error: io::Error::new(error.kind(), error.to_string()),

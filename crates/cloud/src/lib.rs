@@ -30,6 +30,7 @@ pub mod registry;
 mod sigv4;
 mod sntp;
 mod start;
+pub mod storage;
 pub mod tls;
 pub mod websocket;
 

@@ -20,6 +20,7 @@ use crate::ready::Ready;
 use crate::registry::{
     CertificateMode, CertificateStatus, NewCertificate, Registry, RegistryError, Timestamp,
 };
+use crate::storage::ACCOUNT;
 
 /// Name of its policy.
 pub const POLICY: &str = "thingwire-operator";
@@ -29,8 +30,8 @@ pub const CLIENT_ID_PREFIX: &str = "operator-";
 pub const KIT: &str = "operator-kit";
 
 /// Table of the account module; the operator has a row of its own in it.
-const TABLE: Table = "account";
-const KEY: &[u8] = b"operator";
+const TABLE: Table = ACCOUNT;
+pub(crate) const KEY: &[u8] = b"operator";
 const FORMAT: u32 = 1;
 
 /// The row. Holds a private key: no `Debug`.
@@ -42,6 +43,28 @@ pub(crate) struct Operator {
     private_key: String,
     not_before: i64,
     not_after: i64,
+}
+
+/// Whether a stored row is an operator. Says nothing of what is in it.
+///
+/// # Errors
+/// What is wrong.
+pub(crate) fn verify(value: &[u8]) -> Result<(), String> {
+    let operator: Operator = serde_json::from_slice(value).map_err(|error| {
+        format!(
+            "unreadable at line {} column {}",
+            error.line(),
+            error.column()
+        )
+    })?;
+    if operator.format > FORMAT {
+        return Err(format!(
+            "it has format {}, this program knows up to {FORMAT}",
+            operator.format
+        ));
+    }
+    KeyPair::from_pem(&operator.private_key).map_err(|_| "its key is unreadable".to_owned())?;
+    Ok(())
 }
 
 impl Operator {

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -37,10 +38,9 @@ use crate::record::Recording;
 use crate::refusals::Refusals;
 use crate::registry::{Place, Registry};
 use crate::sntp::TimePort;
+use crate::storage;
 use crate::tls::{Entry, Tls};
 
-/// The data file inside the data folder.
-const DATA_FILE: &str = "thingwire.redb";
 /// Both roots, for whoever needs to trust this cloud.
 const CA_FILE: &str = "root-CA.pem";
 /// How often the age of the server certificates is looked at; they are renewed more than a year before their end.
@@ -362,8 +362,11 @@ fn deciding(
 /// The data folder and everything in it.
 fn open(config: &Config, names: BTreeSet<String>) -> Result<Opened, StartError> {
     let folder = &config.data_dir;
-    make_folder(folder)?;
-    let store = RedbStore::open(folder.join(DATA_FILE))
+    make_folder(folder).map_err(|error| StartError::DataDir {
+        path: folder.clone(),
+        error,
+    })?;
+    let store = RedbStore::open(storage::data_file(folder), &storage::FORMAT)
         .map_err(|error| StartError::store(folder, error))?;
     let store = Arc::new(Metered::new(Arc::new(store)));
     let wanted = Wanted {
@@ -393,15 +396,12 @@ fn open(config: &Config, names: BTreeSet<String>) -> Result<Opened, StartError> 
 }
 
 /// Private keys live here: nobody else may look.
-fn make_folder(folder: &Path) -> Result<(), StartError> {
+pub(crate) fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|error| StartError::DataDir {
-        path: folder.to_owned(),
-        error,
-    })
+    builder.create(folder)
 }
 
 /// Under which names and addresses devices may reach this machine.

@@ -10,7 +10,7 @@ use rustls::pki_types::ServerName;
 use serde_json::{Value, json};
 use thingwire_cloud::{Cloud, Config, StartError};
 use thingwire_kit::Kit;
-use thingwire_store::{RedbStore, Store, Write};
+use thingwire_store::{Format, RedbStore, Store, Write};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -284,12 +284,12 @@ async fn data_folders_that_cannot_be_used_are_named_and_left_alone() {
     let error = Cloud::start(Config::new(&damaged).with_free_ports())
         .await
         .unwrap_err();
-    assert!(matches!(error, StartError::Damaged { .. }), "{error}");
+    assert!(matches!(error, StartError::NotOurs { .. }), "{error}");
     assert_eq!(std::fs::read(&data).unwrap(), vec![0x5a; 9000]);
 
     let newer = folder.path().join("newer");
     std::fs::create_dir(&newer).unwrap();
-    let store = RedbStore::open(newer.join("thingwire.redb")).unwrap();
+    let store = RedbStore::open(newer.join("thingwire.redb"), &Format::FIRST).unwrap();
     let write = Write::Put {
         table: "_store",
         key: b"format".to_vec(),

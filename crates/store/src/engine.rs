@@ -9,21 +9,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 use redb::{
-    Builder, CommitError, Database, DatabaseError, Durability, ReadableDatabase, StorageBackend,
-    StorageError, TableDefinition, TableError, TableHandle, TransactionError, WriteTransaction,
+    Builder, Database, DatabaseError, Durability, ReadableDatabase, StorageBackend,
+    TableDefinition, TableError, TableHandle, WriteTransaction,
 };
 
+use crate::format::{self, Format, Tables};
 use crate::overlay::Overlay;
 use crate::resync::Resync;
 use crate::{Row, StoreError, Table, Write};
 
-/// The newest file format this program reads and the one it writes.
-pub(crate) const FORMAT: u32 = 1;
-
-/// Row of [`FORMAT_TABLE`] that holds the format number, little-endian.
-const FORMAT_KEY: &[u8] = b"format";
-/// Table of the store itself.
-const FORMAT_TABLE: Table = "_store";
 /// Memory for redb's page cache, in bytes. The registry and idle sessions of a local cloud fit.
 const CACHE: usize = 64 * 1024 * 1024;
 /// First bytes of every redb file.
@@ -31,7 +25,7 @@ const MAGIC: &[u8; 9] = b"redb\x1A\x0A\xA9\x0D\x0A";
 /// Length of redb's file header, rounded up to a page: all that creating a file writes besides zeros.
 const HEADER: u64 = 4096;
 
-const fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+const fn definition(table: &str) -> TableDefinition<'_, &'static [u8], &'static [u8]> {
     TableDefinition::new(table)
 }
 
@@ -77,24 +71,19 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Opens the file, or makes it when it is empty. A file that cannot be used is not changed.
-    pub(crate) fn open(backend: Resync) -> Result<Self, StoreError> {
+    /// Opens the file, or makes it when it is empty, and migrates it when its format is an older one. A file that cannot be
+    /// used is not changed.
+    pub(crate) fn open(backend: Resync, format: &Format) -> Result<Self, StoreError> {
         if never_finished(&backend)? {
             backend.set_len(0)?;
         }
         if backend.len()? > 0 {
-            examine(&backend)?;
+            Still::migrated(&backend, format)?;
         }
         let database = open_whole(&backend)?;
-        if read_format(&database)?.is_none() {
-            let format = Write::Put {
-                table: FORMAT_TABLE,
-                key: FORMAT_KEY.to_vec(),
-                value: FORMAT.to_le_bytes().to_vec(),
-            };
-            apply(&database, [&format], &mut Vec::new()).map_err(|failure| match failure {
-                Failure::Batch(error) | Failure::Disk(error) => error,
-            })?;
+        match read_format(&database)? {
+            Some(found) => migrate(&database, found, format)?,
+            None => apply_all(&database, &[format::row(format.newest)])?,
         }
         let opened = RwLock::new(Opened {
             view: View::Whole(database),
@@ -219,26 +208,89 @@ fn never_finished(backend: &Resync) -> Result<bool, StoreError> {
     Ok(true)
 }
 
-/// Reads the whole file and checks it, with all repairs going to memory only.
-fn examine(backend: &Resync) -> Result<(), StoreError> {
-    let overlay = Overlay::new(backend.clone())?;
-    let database = guarded(|| {
-        Builder::new()
-            .set_cache_size(CACHE)
-            .set_check_integrity_on_open(true)
-            .create_with_backend(overlay)
-    })?;
-    match read_format(&database)? {
-        Some(found) if found > FORMAT => Err(StoreError::Newer {
-            found,
-            known: FORMAT,
-        }),
-        Some(_) => Ok(()),
-        None if has_tables(&database)? => Err(StoreError::Damaged(
-            "it belongs to another program".to_owned(),
-        )),
-        None => Ok(()),
+/// A database that is only looked at: what is written into it stays in memory.
+pub(crate) struct Still(Database);
+
+impl Still {
+    /// Reads the whole file and checks it, with all repairs and migrations going to memory only. Answers the number
+    /// of the format in the file as well, if nothing but its creation was interrupted.
+    pub(crate) fn migrated(
+        backend: &Resync,
+        format: &Format,
+    ) -> Result<(Self, Option<u32>), StoreError> {
+        if !signed(backend)? {
+            return Err(StoreError::NotAStore("it does not begin as one".to_owned()));
+        }
+        let overlay = Overlay::new(backend.clone())?;
+        let database = guarded(|| {
+            Builder::new()
+                .set_cache_size(CACHE)
+                .set_check_integrity_on_open(true)
+                .create_with_backend(overlay)
+        })?;
+        let found = read_format(&database)?;
+        match found {
+            Some(found) => migrate(&database, found, format)?,
+            None if has_tables(&database)? => {
+                return Err(StoreError::NotAStore(
+                    "it belongs to another program".to_owned(),
+                ));
+            }
+            None => {}
+        }
+        Ok((Self(database), found))
     }
+
+    /// The names of its tables.
+    pub(crate) fn tables(&self) -> Result<Vec<String>, StoreError> {
+        let transaction = self.0.begin_read()?;
+        let tables = transaction.list_tables()?;
+        Ok(tables.map(|table| table.name().to_owned()).collect())
+    }
+}
+
+impl Tables for Still {
+    fn rows(&self, table: &str) -> Result<Vec<Row>, StoreError> {
+        rows(&self.0, table, b"")
+    }
+}
+
+/// A database between two steps.
+struct Unmigrated<'a>(&'a Database);
+
+impl Tables for Unmigrated<'_> {
+    fn rows(&self, table: &str) -> Result<Vec<Row>, StoreError> {
+        rows(self.0, table, b"")
+    }
+}
+
+/// One step after the other, each a transaction with its new number.
+fn migrate(database: &Database, mut found: u32, format: &Format) -> Result<(), StoreError> {
+    while let Some(step) = format.step(found)? {
+        let mut writes = (step.changes)(&Unmigrated(database))?;
+        let next = found.saturating_add(1);
+        writes.push(format::row(next));
+        apply_all(database, &writes)?;
+        tracing::info!(from = found, to = next, "the data file was migrated");
+        found = next;
+    }
+    Ok(())
+}
+
+fn apply_all(database: &Database, writes: &[Write]) -> Result<(), StoreError> {
+    apply(database, writes, &mut Vec::new()).map_err(|failure| match failure {
+        Failure::Batch(error) | Failure::Disk(error) => error,
+    })
+}
+
+/// Whether it begins as redb's files do.
+fn signed(backend: &Resync) -> Result<bool, StoreError> {
+    let mut start = [0; MAGIC.len()];
+    if backend.len()? < start.len() as u64 {
+        return Ok(false);
+    }
+    backend.read(0, &mut start)?;
+    Ok(start == *MAGIC)
 }
 
 fn open_whole(backend: &Resync) -> Result<Database, StoreError> {
@@ -295,9 +347,7 @@ fn put_back(database: &Database, undo: &[Before]) -> Result<(), StoreError> {
     }
     // On a full disk nothing could be put back, and nothing needs to be when the commit had no effect.
     if visible(database, undo)? {
-        apply(database, &changed, &mut Vec::new()).map_err(|failure| match failure {
-            Failure::Batch(error) | Failure::Disk(error) => error,
-        })?;
+        apply_all(database, &changed)?;
     }
     Ok(())
 }
@@ -370,7 +420,7 @@ fn change<'a>(
     Ok(())
 }
 
-fn rows(database: &Database, table: Table, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
+fn rows(database: &Database, table: &str, prefix: &[u8]) -> Result<Vec<Row>, StoreError> {
     let transaction = database.begin_read()?;
     let table = match transaction.open_table(definition(table)) {
         Ok(table) => table,
@@ -398,7 +448,7 @@ fn get(database: &Database, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>,
 }
 
 fn read_format(database: &Database) -> Result<Option<u32>, StoreError> {
-    let Some(value) = get(database, FORMAT_TABLE, FORMAT_KEY)? else {
+    let Some(value) = get(database, format::TABLE, format::KEY)? else {
         return Ok(None);
     };
     match value.try_into() {
@@ -423,72 +473,4 @@ fn disk(error: StoreError) -> Failure {
 /// A value that redb takes on no disk.
 fn too_large(error: &StoreError) -> bool {
     matches!(error, StoreError::Io(error) if error.kind() == io::ErrorKind::InvalidInput)
-}
-
-impl From<StorageError> for StoreError {
-    fn from(error: StorageError) -> Self {
-        match error {
-            StorageError::Corrupted(what) => Self::Damaged(what),
-            StorageError::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-                Self::Damaged(error.to_string())
-            }
-            StorageError::Io(error) => error.into(),
-            StorageError::ValueTooLarge(length) => io::Error::new(
-                io::ErrorKind::InvalidInput,
-                format!("a value of {length} bytes is too large"),
-            )
-            .into(),
-            StorageError::PreviousIo => io::Error::other("an earlier read or write failed").into(),
-            other => io::Error::other(other.to_string()).into(),
-        }
-    }
-}
-
-impl From<DatabaseError> for StoreError {
-    fn from(error: DatabaseError) -> Self {
-        match error {
-            DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => Self::InUse,
-            DatabaseError::UpgradeRequired(_) => {
-                Self::Damaged("its redb format is older than any of ours".to_owned())
-            }
-            DatabaseError::Storage(error) => error.into(),
-            other => io::Error::other(other.to_string()).into(),
-        }
-    }
-}
-
-impl From<TransactionError> for StoreError {
-    fn from(error: TransactionError) -> Self {
-        match error {
-            TransactionError::Storage(error) => error.into(),
-            other => io::Error::other(other.to_string()).into(),
-        }
-    }
-}
-
-impl From<TableError> for StoreError {
-    fn from(error: TableError) -> Self {
-        match error {
-            TableError::Storage(error) => error.into(),
-            other => Self::Damaged(other.to_string()),
-        }
-    }
-}
-
-impl From<CommitError> for StoreError {
-    fn from(error: CommitError) -> Self {
-        match error {
-            CommitError::Storage(error) => error.into(),
-            other => io::Error::other(other.to_string()).into(),
-        }
-    }
-}
-
-impl From<redb::Error> for StoreError {
-    fn from(error: redb::Error) -> Self {
-        match error {
-            redb::Error::Io(error) => error.into(),
-            other => io::Error::other(other.to_string()).into(),
-        }
-    }
 }

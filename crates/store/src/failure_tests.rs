@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::faults::Disk;
-use crate::{RedbStore, Row, Store, StoreError, Write};
+use crate::{Format, RedbStore, Row, Store, StoreError, Write};
 
 fn put(key: &str, value: &[u8]) -> Write {
     Write::Put {
@@ -255,7 +255,7 @@ fn a_read_error_is_reported_and_passes() {
 fn the_file_is_private_and_one_process_has_it() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("store.redb");
-    let store = RedbStore::open(&path).unwrap();
+    let store = RedbStore::open(&path, &Format::FIRST).unwrap();
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
@@ -265,16 +265,22 @@ fn the_file_is_private_and_one_process_has_it() {
         );
     }
     store.commit(vec![put("a", b"")]).unwrap();
-    assert!(matches!(RedbStore::open(&path), Err(StoreError::InUse)));
+    assert!(matches!(
+        RedbStore::open(&path, &Format::FIRST),
+        Err(StoreError::InUse)
+    ));
     store.commit(vec![put("b", b"")]).unwrap();
     drop(store);
-    assert_eq!(keys(&RedbStore::open(&path).unwrap()), ["a", "b"]);
+    assert_eq!(
+        keys(&RedbStore::open(&path, &Format::FIRST).unwrap()),
+        ["a", "b"]
+    );
 }
 
 #[test]
 fn a_file_of_a_newer_version_is_named_and_left_alone() {
     let disk = Disk::new();
-    let newer = crate::engine::FORMAT + 1;
+    let newer = Format::FIRST.newest + 1;
     let store = on(&disk);
     let format = Write::Put {
         table: "_store",
@@ -318,7 +324,7 @@ fn a_damaged_file_is_named_and_left_alone() {
     for image in images {
         let disk = Disk::with_image(image.clone());
         match RedbStore::with_backend(disk.clone()) {
-            Err(StoreError::Damaged(_)) => {
+            Err(StoreError::Damaged(_) | StoreError::NotAStore(_)) => {
                 damaged += 1;
                 assert!(disk.image() == image, "a damaged file was changed");
             }
@@ -347,7 +353,7 @@ fn a_database_of_another_program_is_left_alone() {
     let before = disk.image();
     assert!(matches!(
         RedbStore::with_backend(disk.clone()),
-        Err(StoreError::Damaged(_))
+        Err(StoreError::NotAStore(_))
     ));
     assert!(disk.image() == before);
 }

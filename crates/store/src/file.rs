@@ -15,6 +15,7 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 
 use crate::engine::Engine;
+use crate::format::Format;
 use crate::resync::Resync;
 use crate::writer::{self, Job};
 use crate::{Done, Row, Store, StoreError, Table, Write};
@@ -37,12 +38,14 @@ impl std::fmt::Debug for RedbStore {
 }
 
 impl RedbStore {
-    /// Opens the file, or makes it, readable by its owner only: it holds private keys.
+    /// Opens the file, or makes it, readable by its owner only: it holds private keys. A file of an older format is
+    /// migrated.
     ///
     /// # Errors
-    /// [`StoreError::InUse`] when another process has it open, [`StoreError::Newer`] and [`StoreError::Damaged`] with
-    /// the file unchanged, [`StoreError::Io`] when the file system refuses.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, StoreError> {
+    /// [`StoreError::InUse`] when another process has it open; [`StoreError::Newer`], [`StoreError::Older`],
+    /// [`StoreError::NotAStore`] and [`StoreError::Damaged`] with the file unchanged; [`StoreError::Io`] when the file
+    /// system refuses.
+    pub fn open(path: impl AsRef<Path>, format: &Format) -> Result<Self, StoreError> {
         let path = path.as_ref();
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
@@ -53,10 +56,10 @@ impl RedbStore {
         file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
         // The name of a new file must survive a crash as well as its content.
         sync_folder(path)?;
-        Self::with_backend(FileBackend::new(file)?)
+        Self::start(FileBackend::new(file)?, RETRY, format)
     }
 
-    /// Opens the store on a storage of the caller's.
+    /// Opens the store on a storage of the caller's, in the first format.
     ///
     /// # Errors
     /// As [`RedbStore::open`].
@@ -72,7 +75,26 @@ impl RedbStore {
         backend: impl StorageBackend,
         retry: Duration,
     ) -> Result<Self, StoreError> {
-        let engine = Arc::new(Engine::open(Resync::new(backend))?);
+        Self::start(backend, retry, &Format::FIRST)
+    }
+
+    /// Opens the store on a storage of the caller's.
+    ///
+    /// # Errors
+    /// As [`RedbStore::open`].
+    pub fn with_backend_and_format(
+        backend: impl StorageBackend,
+        format: &Format,
+    ) -> Result<Self, StoreError> {
+        Self::start(backend, RETRY, format)
+    }
+
+    fn start(
+        backend: impl StorageBackend,
+        retry: Duration,
+        format: &Format,
+    ) -> Result<Self, StoreError> {
+        let engine = Arc::new(Engine::open(Resync::new(backend), format)?);
         let (sender, receiver) = channel();
         let writer = writer::start(Arc::clone(&engine), receiver, retry)?;
         Ok(Self {

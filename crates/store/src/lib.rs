@@ -5,27 +5,35 @@
 //! its callback says so. Nothing in the signatures is redb's, so that another store
 //! (one that lives on several machines) is a second implementation and not a rewrite.
 //!
-//! [`RedbStore`] is the implementation for one machine: one file, one writer thread, group commit.
+//! [`RedbStore`] is the implementation for one machine: one file, one writer thread, group commit. A file has a
+//! [`Format`], and older ones are migrated when they are opened. [`Snapshot`] reads a file without changing it.
 //! With the feature `faults` the module `faults` offers a disk for tests that forgets what was not
 //! synced, fails and fills up.
 
 mod below;
 mod engine;
+mod errors;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
 mod file;
+mod format;
 mod overlay;
 mod resync;
+mod snapshot;
 mod writer;
 
 #[cfg(test)]
 mod crash_tests;
 #[cfg(test)]
 mod failure_tests;
+#[cfg(test)]
+mod migration_tests;
 
 use std::sync::Arc;
 
 pub use file::RedbStore;
+pub use format::{Format, Step, Tables};
+pub use snapshot::Snapshot;
 
 /// A table, named by its owner. Keys sort as bytes.
 pub type Table = &'static str;
@@ -65,9 +73,18 @@ pub enum StoreError {
         /// Newest format number this program knows.
         known: u32,
     },
-    /// The file is damaged or not a store at all.
+    /// The file was written by a version so old that no step leads from it.
+    #[error("the data file has format {found}, which is too old for this program")]
+    Older {
+        /// Format number in the file.
+        found: u32,
+    },
+    /// The file is damaged.
     #[error("the data file is damaged: {0}")]
     Damaged(String),
+    /// The file is something else.
+    #[error("this is not a data file of thingwire: {0}")]
+    NotAStore(String),
     /// The disk refused: full, read-only, or an I/O error.
     #[error("the disk refused: {0}")]
     Io(Arc<std::io::Error>),

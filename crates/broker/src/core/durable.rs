@@ -328,8 +328,7 @@ impl Core {
                     .get(*session)
                     .filter(|session| session.is_persistent())
                     .and_then(|session| session.message(*sequence));
-                let value = value
-                    .map(|(message, qos, retained)| record::encode_queued(message, qos, retained));
+                let value = value.map(record::encode_queued);
                 Row {
                     table: record::QUEUED,
                     key,

@@ -19,6 +19,7 @@ mod frame;
 mod inspect;
 mod message;
 mod meter;
+mod migrate;
 mod outbox;
 mod publish;
 mod qos2;
@@ -29,6 +30,7 @@ mod routes;
 mod session;
 mod shared;
 mod slab;
+pub mod stored;
 mod subscribe;
 #[cfg(test)]
 mod tests;
@@ -60,6 +62,7 @@ use violation::has_its_code;
 
 pub use durable::Batch;
 pub use inspect::{ConnectionInfo, Statistics};
+pub use migrate::first_to_second;
 pub use outbox::{Outbox, Pending, Task};
 pub use record::{QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS};
 pub use restore::Rows;

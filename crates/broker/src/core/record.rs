@@ -4,12 +4,13 @@
 //! |---|---|---|
 //! | [`SESSIONS`] | session number | client id, version, expiry, end of its last connection |
 //! | [`SUBSCRIPTIONS`] | session number, filter | granted QoS; flags and identifier, if it has any |
-//! | [`QUEUED`] | session number, sequence number | QoS, retained, message |
+//! | [`QUEUED`] | session number, sequence number | QoS, retained, subscription identifiers, message |
 //! | [`RETAINED`] | topic | message |
 //! | [`SHARED`] | filter with `$share/`, a zero byte, number | message |
 //!
-//! Numbers are big-endian, so that keys sort as numbers do. Each value begins with the version of its format. Reading
-//! is checked in every byte and cannot panic; a row that cannot be read is [`Damaged`].
+//! Numbers are big-endian, so that keys sort as numbers do. Each value begins with the version of its format; a file with an
+//! older one is migrated before it comes here ([`super::migrate`]). Reading is checked in every byte and cannot
+//! panic; a row that cannot be read is [`Damaged`].
 
 use std::sync::Arc;
 
@@ -19,7 +20,7 @@ use thingwire_store::Table;
 
 use super::message::Message;
 use super::routes::Options;
-use super::session::Session;
+use super::session::{Kept, Session};
 use crate::Millis;
 
 /// Persistent sessions.
@@ -33,8 +34,10 @@ pub const SHARED: Table = "broker.shared";
 /// Retained messages.
 pub const RETAINED: Table = "broker.retained";
 
-/// Version of every value; see the table in the module documentation.
+/// Version of every value but those of [`QUEUED`]; see the table in the module documentation.
 const FORMAT: u8 = 1;
+/// Version of the values of [`QUEUED`]. In 1 there were no subscription identifiers.
+pub(super) const QUEUED_FORMAT: u8 = 2;
 
 /// A row before it becomes a write; without value it is deleted.
 pub(super) struct Row {
@@ -65,16 +68,25 @@ pub(super) fn shared_key(filter: &str, number: u64) -> Vec<u8> {
 }
 
 pub(super) fn encode_session(session: &Session) -> Vec<u8> {
-    let mut out = vec![FORMAT, session.version.level()];
-    out.extend_from_slice(&session.expiry.to_be_bytes());
-    // 0: it was connected; then its expiry counts from the restart.
-    let ended = if session.connection.is_some() {
-        0
-    } else {
-        session.disconnected.0
-    };
-    out.extend_from_slice(&ended.to_be_bytes());
-    out.extend_from_slice(session.client_id.as_bytes());
+    put_session(
+        session.version,
+        session.expiry,
+        session.connection.is_none().then_some(session.disconnected),
+        &session.client_id,
+    )
+}
+
+/// `disconnected`: none when it was connected; then its expiry counts from the restart.
+pub(super) fn put_session(
+    version: Version,
+    expiry: u32,
+    disconnected: Option<Millis>,
+    client_id: &str,
+) -> Vec<u8> {
+    let mut out = vec![FORMAT, version.level()];
+    out.extend_from_slice(&expiry.to_be_bytes());
+    out.extend_from_slice(&disconnected.map_or(0, |at| at.0).to_be_bytes());
+    out.extend_from_slice(client_id.as_bytes());
     out
 }
 
@@ -88,8 +100,20 @@ pub(super) fn encode_subscription(qos: QoS, options: Options) -> Vec<u8> {
     out
 }
 
-pub(super) fn encode_queued(message: &Message, qos: QoS, retained: bool) -> Vec<u8> {
-    let mut out = vec![FORMAT, qos.bits(), u8::from(retained)];
+pub(super) fn encode_queued(kept: Kept<'_>) -> Vec<u8> {
+    let Kept {
+        message,
+        qos,
+        retained,
+        ids,
+    } = kept;
+    let mut out = vec![QUEUED_FORMAT, qos.bits(), u8::from(retained)];
+    // A session has at most some thousand subscriptions, and so a message.
+    let count = u16::try_from(ids.len()).unwrap_or(u16::MAX);
+    out.extend_from_slice(&count.to_be_bytes());
+    for id in ids.iter().take(count.into()) {
+        out.extend_from_slice(&id.to_be_bytes());
+    }
     put_message(&mut out, message);
     out
 }
@@ -156,6 +180,9 @@ pub(super) fn decode_subscription(
     let mut options = Options::default();
     if value.end().is_err() {
         let flags = value.u8()?;
+        if flags > 3 {
+            return Err(Damaged("subscription flags"));
+        }
         options.no_local = flags & 1 != 0;
         options.retain_as_published = flags & 2 != 0;
         options.id = value.u32()?;
@@ -171,6 +198,7 @@ pub(super) struct StoredMessage {
     pub(super) sequence: u64,
     pub(super) qos: QoS,
     pub(super) retained: bool,
+    pub(super) ids: Vec<u32>,
     pub(super) message: Message,
 }
 
@@ -180,14 +208,19 @@ pub(super) fn decode_queued(key: &[u8], value: &[u8]) -> Result<StoredMessage, D
     let sequence = key.u64()?;
     key.end()?;
     let mut value = Reader(value);
-    value.format()?;
+    value.format_of(QUEUED_FORMAT)?;
     let qos = value.qos()?;
-    let retained = value.u8()? != 0;
+    let retained = value.bool()?;
+    let mut ids = Vec::new();
+    for _ in 0..value.array().map(u16::from_be_bytes)? {
+        ids.push(value.u32()?);
+    }
     Ok(StoredMessage {
         number,
         sequence,
         qos,
         retained,
+        ids,
         message: value.message()?,
     })
 }
@@ -242,8 +275,20 @@ impl<'a> Reader<'a> {
         self.array().map(u64::from_be_bytes)
     }
 
+    fn bool(&mut self) -> Result<bool, Damaged> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Damaged("flag")),
+        }
+    }
+
     fn format(&mut self) -> Result<(), Damaged> {
-        if self.u8()? == FORMAT {
+        self.format_of(FORMAT)
+    }
+
+    fn format_of(&mut self, format: u8) -> Result<(), Damaged> {
+        if self.u8()? == format {
             Ok(())
         } else {
             Err(Damaged("unknown row format"))

@@ -145,7 +145,7 @@ impl Core {
                 message: Arc::new(stored.message),
                 qos: stored.qos,
                 retained: stored.retained,
-                ids: None,
+                ids: (!stored.ids.is_empty()).then(|| stored.ids.into()),
                 resume: None,
             });
         }

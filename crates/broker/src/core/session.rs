@@ -18,6 +18,9 @@ use crate::{Memory, Millis};
 /// Room for messages in flight that a session keeps while there are none.
 const KEPT_CAPACITY: usize = 16;
 
+/// Milliseconds until a full queue is searched for expired messages again.
+const PURGE_AGAIN: u64 = 1000;
+
 /// A QoS 1 message that was sent and is not yet acknowledged.
 pub(crate) struct InFlight {
     /// Counts packet identifiers without wrapping.
@@ -60,7 +63,7 @@ pub(crate) struct Queued {
     pub(crate) qos: QoS,
     /// Sent because of a new subscription (`B-63`).
     pub(crate) retained: bool,
-    /// Subscription identifiers (`B-36`). They do not survive a crash.
+    /// Subscription identifiers (`B-36`).
     pub(crate) ids: Option<Arc<[u32]>>,
     /// It was in flight before and goes on as it was.
     pub(crate) resume: Option<Box<Resume>>,
@@ -83,6 +86,15 @@ pub(crate) struct Subscription {
     pub(crate) options: Options,
     /// The batch that brings it to the disk, until it is there. While it is not, no SUBACK may promise it.
     pub(crate) pending: Option<u64>,
+}
+
+/// A message as its row holds it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Kept<'a> {
+    pub(crate) message: &'a Message,
+    pub(crate) qos: QoS,
+    pub(crate) retained: bool,
+    pub(crate) ids: &'a [u32],
 }
 
 /// Why a message does not join a queue.
@@ -115,6 +127,8 @@ pub(crate) struct Session {
     pub(crate) stored: bool,
     /// A drop was logged since the queue was last empty.
     pub(crate) overflowed: bool,
+    /// When the queue was last full and searched for expired messages (wall clock).
+    purged: Option<Millis>,
 }
 
 impl Session {
@@ -137,6 +151,7 @@ impl Session {
             will: None,
             stored: false,
             overflowed: false,
+            purged: None,
         }
     }
 
@@ -336,9 +351,17 @@ impl Session {
         Some(queued)
     }
 
-    /// Removes what is expired; answers the sequence numbers.
+    /// Removes what is expired; answers the sequence numbers. Looks at the whole queue, so it does so once in
+    /// [`PURGE_AGAIN`] at most: a full queue would be searched with every message otherwise.
     pub(crate) fn purge(&mut self, unix: Millis) -> Vec<u64> {
         let mut gone = Vec::new();
+        if self
+            .purged
+            .is_some_and(|at| unix >= at && unix.since(at) < PURGE_AGAIN)
+        {
+            return gone;
+        }
+        self.purged = Some(unix);
         let mut freed: usize = 0;
         self.queue.retain(|queued| {
             let expired = queued.message.is_expired(unix);
@@ -366,22 +389,29 @@ impl Session {
     }
 
     /// The stored message with this sequence number, queued or in flight.
-    pub(crate) fn message(&self, sequence: u64) -> Option<(&Message, QoS, bool)> {
+    pub(crate) fn message(&self, sequence: u64) -> Option<Kept<'_>> {
         if let Ok(at) = self
             .in_flight
             .binary_search_by_key(&sequence, |sent| sent.sequence)
         {
             let sent = self.in_flight.get(at)?;
-            let message = sent.message.as_deref()?;
-            return Some((message, sent.qos, sent.retained));
+            return Some(Kept {
+                message: sent.message.as_deref()?,
+                qos: sent.qos,
+                retained: sent.retained,
+                ids: sent.ids.as_deref().unwrap_or_default(),
+            });
         }
         let at = self
             .queue
             .binary_search_by_key(&sequence, |queued| queued.sequence)
             .ok()?;
-        self.queue
-            .get(at)
-            .map(|queued| (&*queued.message, queued.qos, queued.retained))
+        self.queue.get(at).map(|queued| Kept {
+            message: &queued.message,
+            qos: queued.qos,
+            retained: queued.retained,
+            ids: queued.ids.as_deref().unwrap_or_default(),
+        })
     }
 
     /// The connection is gone: what was in flight waits again, before everything that waited already. It will be

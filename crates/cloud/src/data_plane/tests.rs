@@ -47,7 +47,7 @@ async fn what_cannot_be_kept_is_refused() {
     }
     disk.fail_writes(Some(std::io::ErrorKind::StorageFull));
     let failing = plane.store.commit(vec![thingwire_store::Write::Put {
-        table: "t",
+        table: "probe",
         key: b"k".to_vec(),
         value: vec![0; 4 << 20],
     }]);

@@ -16,12 +16,13 @@ mod policies;
 mod principals;
 mod record;
 mod relation;
-mod rows;
+pub(crate) mod rows;
 mod standing;
 mod state;
 #[cfg(test)]
 mod tests;
 mod things;
+pub(crate) mod verify;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};

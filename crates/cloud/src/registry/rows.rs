@@ -14,17 +14,29 @@ use super::edit::Edit;
 use super::state::State;
 use super::{AttachmentType, PolicyTarget};
 
-const THINGS: Table = "registry.things";
-const CERTIFICATES: Table = "registry.certificates";
-const POLICIES: Table = "registry.policies";
-const THING_GROUPS: Table = "registry.thing-groups";
+pub(super) const THINGS: Table = "registry.things";
+pub(super) const CERTIFICATES: Table = "registry.certificates";
+pub(super) const POLICIES: Table = "registry.policies";
+pub(super) const THING_GROUPS: Table = "registry.thing-groups";
 /// Certificate and policy.
-const POLICY_ATTACHMENTS: Table = "registry.policy-attachments";
+pub(super) const POLICY_ATTACHMENTS: Table = "registry.policy-attachments";
 /// Thing group and policy.
-const GROUP_POLICIES: Table = "registry.thing-group-policies";
-const THING_PRINCIPALS: Table = "registry.thing-principals";
+pub(super) const GROUP_POLICIES: Table = "registry.thing-group-policies";
+pub(super) const THING_PRINCIPALS: Table = "registry.thing-principals";
 /// Thing group and thing.
-const GROUP_MEMBERS: Table = "registry.thing-group-members";
+pub(super) const GROUP_MEMBERS: Table = "registry.thing-group-members";
+
+/// All of them, in the order in which their rows need each other.
+pub(crate) const TABLES: [Table; 8] = [
+    THINGS,
+    CERTIFICATES,
+    POLICIES,
+    POLICY_ATTACHMENTS,
+    THING_GROUPS,
+    GROUP_POLICIES,
+    GROUP_MEMBERS,
+    THING_PRINCIPALS,
+];
 
 /// Format of every row of these tables.
 const FORMAT: u32 = 1;
@@ -43,9 +55,9 @@ struct RowFormat {
 
 /// The value of a row of a relation.
 #[derive(Serialize, Deserialize)]
-struct Attachment {
+pub(super) struct Attachment {
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
-    kind: Option<AttachmentType>,
+    pub(super) kind: Option<AttachmentType>,
 }
 
 impl Edit {
@@ -168,7 +180,11 @@ fn delete(table: Table, key: &str) -> Write {
     }
 }
 
-fn read<T: DeserializeOwned>(table: Table, key: &[u8], value: &[u8]) -> Result<T, StoreError> {
+pub(super) fn read<T: DeserializeOwned>(
+    table: Table,
+    key: &[u8],
+    value: &[u8],
+) -> Result<T, StoreError> {
     let RowFormat { format } =
         serde_json::from_slice(value).map_err(|error| damaged(table, key, &error.to_string()))?;
     if format > FORMAT {

@@ -322,8 +322,11 @@ fn a_full_queue_makes_room_by_forgetting_what_has_expired() {
         ..message("a", "short")
     };
     world.send(&from, &[Packet::Publish(publish)]);
+    // Searched once a second at most, because each publish would go through all that waits.
+    world.say1(&from, "a", "too much", 2);
+    assert_eq!(world.core.statistics().dropped, 1);
     world.pass(5);
-    world.say1(&from, "a", "long", 2);
+    world.say1(&from, "a", "long", 3);
     assert_eq!(
         world.persistent(V5, "device").1,
         ["CONNACK 00 present", "PUBLISH #1 a long"]

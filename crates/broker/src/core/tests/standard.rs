@@ -154,11 +154,12 @@ fn b_36_subscription_identifiers_come_back_with_messages_live_stored_and_retaine
     world.say1(&from, "b", "y", 1);
     let (_, got) = world.persistent(V5, "device");
     assert_eq!(got.len(), 2);
-    // Subscriptions keep their options over a crash.
+    // Subscriptions keep their options over a crash, and messages that wait their identifiers.
     world.pass(2);
     world.crash();
     let device = world.connecting(keeping(V5, "device"));
-    world.got(&device);
+    let got = world.got(&device);
+    assert!(got[1].ends_with("b y SubscriptionIdentifier(4)"), "{got:?}");
     let from = world.client(V5, "from");
     world.say(&from, "c", "z");
     assert_eq!(
