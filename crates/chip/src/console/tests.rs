@@ -128,3 +128,56 @@ fn any_bytes_are_taken() {
         console.push(chance as u8);
     }
 }
+
+/// Whatever is typed around it: from the question for a password to the end of that line nothing comes back but the end of a
+/// line, and no command shows what was typed.
+#[test]
+fn a_password_is_never_echoed_whatever_is_typed() {
+    const PIECES: [&[u8]; 9] = [
+        b"wifi set home\n",
+        b"wifi set ",
+        b"wifi forget ",
+        b"\n",
+        b"\r\n",
+        b"\x03",
+        b"\x08\x7f",
+        b"secret-word",
+        b"\xc3\xa4",
+    ];
+    let mut chance = 1_u32;
+    let mut asked = false;
+    let (mut passwords, mut echoed) = (0, 0);
+    let mut console = Console::new();
+    for _ in 0..100_000 {
+        chance ^= chance << 13;
+        chance ^= chance >> 17;
+        chance ^= chance << 5;
+        let any = [chance as u8];
+        let piece = PIECES.get((chance >> 8) as usize % 12);
+        for byte in piece.copied().unwrap_or(&any) {
+            match console.push(*byte) {
+                Typed::Nothing => {}
+                Typed::Echo(echo) if asked => {
+                    assert_eq!(echo, b"\r\n", "Ctrl-C, which ends the question");
+                    asked = false;
+                }
+                Typed::Echo(_) => echoed += 1,
+                Typed::Command(command) => {
+                    let was_asked = core::mem::replace(
+                        &mut asked,
+                        matches!(command, Command::WifiPassword { .. }),
+                    );
+                    match command {
+                        Command::WifiSet { .. } => {
+                            assert!(was_asked);
+                            passwords += 1;
+                        }
+                        Command::Unreadable => {}
+                        _ => assert!(!was_asked, "{}", words(command)),
+                    }
+                }
+            }
+        }
+    }
+    assert!(passwords > 1_000 && echoed > 10_000, "{passwords} {echoed}");
+}
