@@ -12,6 +12,8 @@ mod firmware;
 mod foreign;
 mod fuzz;
 mod instructions;
+#[cfg(test)]
+mod lines;
 mod no_std;
 mod pains;
 mod policy;
