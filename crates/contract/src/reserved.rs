@@ -5,21 +5,13 @@
 //! for is refused (`B-35`, `B-44`). Topics that do not begin with `$` are none of this module's business and
 //! always allowed. `$share/<name>/` is taken off by the caller, before anything here is asked.
 
-/// Which operation of a client a template allows.
+/// Which operation of a client a template allows, as the letter that stands for it in a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
 enum Operation {
-    Publish,
-    Subscribe,
-    Both,
-}
-
-impl Operation {
-    const fn includes(self, wanted: Self) -> bool {
-        matches!(
-            (self, wanted),
-            (Self::Both, _) | (Self::Publish, Self::Publish) | (Self::Subscribe, Self::Subscribe)
-        )
-    }
+    Publish = b'p',
+    Subscribe = b's',
+    Both = b'b',
 }
 
 use Operation::{Both, Publish, Subscribe};
@@ -104,6 +96,107 @@ const TEMPLATES: [(Operation, &str); 29] = [
     (Subscribe, "$aws/sitewise/asset-models/**"),
 ];
 
+/// Levels that stand in many templates. In a program each of them is one byte, from 1 on.
+const PHRASES: [&str; 10] = [
+    "things",
+    "accepted|rejected",
+    "json|cbor",
+    "get|update|delete",
+    "things|clients",
+    "executions",
+    "commands",
+    "shadow",
+    "create|create-from-csr",
+    "provisioning-templates",
+];
+
+/// The templates as they lie in a program: half of what they would take as texts. Behind each a zero byte.
+static PACKED: [u8; pack::<2_048>().1] = pack().0;
+
+/// The phrases, a zero byte behind each.
+static PHRASES_PACKED: [u8; pack_phrases::<512>().1] = pack_phrases().0;
+
+/// What every template begins with.
+const AWS: &str = "$aws/";
+
+/// Packs the templates, and answers how many bytes of the array they take.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "evaluated at compile time"
+)]
+const fn pack<const LEN: usize>() -> ([u8; LEN], usize) {
+    let mut packed = [0; LEN];
+    let (mut at, mut index) = (0, 0);
+    while index < TEMPLATES.len() {
+        let (operation, template) = TEMPLATES[index];
+        let template = template.as_bytes();
+        packed[at] = operation as u8;
+        at += 1;
+        let mut from = AWS.len();
+        while from < template.len() {
+            let phrase = phrase_at(template, from);
+            if template[from - 1] == b'/' && phrase < PHRASES.len() {
+                packed[at] = phrase as u8 + 1;
+                from += PHRASES[phrase].len();
+            } else {
+                packed[at] = template[from];
+                from += 1;
+            }
+            at += 1;
+        }
+        at += 1;
+        index += 1;
+    }
+    (packed, at)
+}
+
+/// The number of the phrase that the level which begins here is; without one a number that no phrase has.
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "evaluated at compile time"
+)]
+const fn phrase_at(template: &[u8], from: usize) -> usize {
+    let mut phrase = 0;
+    while phrase < PHRASES.len() {
+        let words = PHRASES[phrase].as_bytes();
+        let mut len = 0;
+        while len < words.len() && from + len < template.len() && template[from + len] == words[len]
+        {
+            len += 1;
+        }
+        let end = from + len;
+        if len == words.len() && (end == template.len() || template[end] == b'/') {
+            return phrase;
+        }
+        phrase += 1;
+    }
+    phrase
+}
+
+#[expect(
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    reason = "evaluated at compile time"
+)]
+const fn pack_phrases<const LEN: usize>() -> ([u8; LEN], usize) {
+    let mut packed = [0; LEN];
+    let (mut at, mut index) = (0, 0);
+    while index < PHRASES.len() {
+        let words = PHRASES[index].as_bytes();
+        let mut from = 0;
+        while from < words.len() {
+            packed[at] = words[from];
+            at += 1;
+            from += 1;
+        }
+        at += 1;
+        index += 1;
+    }
+    (packed, at)
+}
+
 /// Whether a topic or filter is a reserved one: it begins with `$`. RETAIN is not allowed there (`B-64`).
 #[must_use]
 pub fn is_reserved(topic: &str) -> bool {
@@ -113,10 +206,7 @@ pub fn is_reserved(topic: &str) -> bool {
 /// Whether a client may publish to this topic name, as far as reserved topics are concerned (`B-44`).
 #[must_use]
 pub fn may_publish(topic: &str) -> bool {
-    !is_reserved(topic)
-        || TEMPLATES
-            .iter()
-            .any(|(allows, template)| allows.includes(Publish) && fits(topic, template))
+    is_allowed(topic, Publish)
 }
 
 /// Whether a client may subscribe to this filter, as far as reserved topics are concerned (`B-35`).
@@ -124,10 +214,7 @@ pub fn may_publish(topic: &str) -> bool {
 /// A filter with wildcards is allowed when some topic that can be subscribed to would match it.
 #[must_use]
 pub fn may_subscribe(filter: &str) -> bool {
-    !is_reserved(filter)
-        || TEMPLATES
-            .iter()
-            .any(|(allows, template)| allows.includes(Subscribe) && meets(filter, template))
+    is_allowed(filter, Subscribe)
 }
 
 /// Splits a Basic Ingest topic into the rule's name and the topic without the prefix (`B-78`), which is
@@ -135,7 +222,11 @@ pub fn may_subscribe(filter: &str) -> bool {
 #[must_use]
 pub fn basic_ingest(topic: &str) -> Option<(&str, &str)> {
     let rest = topic.strip_prefix("$aws/rules/")?;
-    let (rule, topic) = rest.split_once('/').unwrap_or((rest, ""));
+    // Not `split_once`, whose search for any character is half a kilobyte on a chip.
+    let end = rest.bytes().position(|byte| byte == b'/');
+    let rule = rest.get(..end.unwrap_or(rest.len()))?;
+    let topic = rest.get(rule.len()..)?;
+    let topic = topic.strip_prefix('/').unwrap_or(topic);
     (!rule.is_empty()).then_some((rule, topic))
 }
 
@@ -146,28 +237,35 @@ pub fn counted(topic: &str) -> &str {
     basic_ingest(topic).map_or(topic, |(_, rest)| rest)
 }
 
-/// Whether a topic name fits a template.
-fn fits(topic: &str, template: &str) -> bool {
-    let mut levels = topic.split('/');
-    for wanted in template.split('/') {
-        match levels.next() {
-            Some(_) if wanted == "**" => return true,
-            Some(level) if level_fits(level, wanted) => {}
-            _ => return false,
-        }
+/// Whether a topic name may be published to, or a topic filter subscribed to.
+fn is_allowed(topic: &str, wanted: Operation) -> bool {
+    if !is_reserved(topic) {
+        return true;
     }
-    levels.next().is_none()
+    let Some(levels) = topic.strip_prefix(AWS) else {
+        return false;
+    };
+    PACKED
+        .split(|byte| *byte == 0)
+        .any(|packed| match packed.split_first() {
+            Some((operation, template)) => {
+                (*operation == Both as u8 || *operation == wanted as u8)
+                    && fits(levels.as_bytes(), template, wanted == Subscribe)
+            }
+            None => false,
+        })
 }
 
-/// Whether some topic fits both the filter and the template.
-fn meets(filter: &str, template: &str) -> bool {
-    let mut levels = filter.split('/');
-    for wanted in template.split('/') {
+/// Whether a topic name fits a template, or some topic fits both the filter and the template.
+fn fits(topic: &[u8], template: &[u8], is_filter: bool) -> bool {
+    let is_slash = |byte: &u8| *byte == b'/';
+    let mut levels = topic.split(is_slash);
+    for wanted in template.split(is_slash) {
         match levels.next() {
             // On AWS `#` stands for at least one level (`B-10`), so it must find one here.
-            Some("#") => return true,
-            Some(_) if wanted == "**" => return true,
-            Some("+") => {}
+            Some(b"#") if is_filter => return true,
+            Some(_) if wanted == b"**" => return true,
+            Some(b"+") if is_filter => {}
             Some(level) if level_fits(level, wanted) => {}
             _ => return false,
         }
@@ -175,11 +273,17 @@ fn meets(filter: &str, template: &str) -> bool {
     levels.next().is_none()
 }
 
-fn level_fits(level: &str, wanted: &str) -> bool {
-    match wanted {
-        "*" => !level.is_empty(),
-        words => words.split('|').any(|word| word == level),
-    }
+fn level_fits(level: &[u8], wanted: &[u8]) -> bool {
+    let words = match *wanted {
+        [b'*'] => return !level.is_empty(),
+        [phrase @ 1..b' '] => {
+            let mut phrases = PHRASES_PACKED.split(|byte| *byte == 0);
+            let before = usize::from(phrase).saturating_sub(1);
+            phrases.nth(before).unwrap_or_default()
+        }
+        _ => wanted,
+    };
+    words.split(|byte| *byte == b'|').any(|word| word == level)
 }
 
 #[cfg(test)]
@@ -265,6 +369,28 @@ mod tests {
             assert_eq!(may_publish(topic), publish, "publish {topic}");
             assert_eq!(may_subscribe(topic), subscribe, "subscribe {topic}");
         }
+    }
+
+    #[test]
+    fn what_is_packed_is_the_table() {
+        assert_eq!(
+            PACKED.split(|byte| *byte == 0).count(),
+            TEMPLATES.len() + 1,
+            "the last one ends with a zero byte too"
+        );
+        for (packed, (operation, template)) in PACKED.split(|byte| *byte == 0).zip(TEMPLATES) {
+            assert_eq!(packed[0], operation as u8);
+            let levels = packed[1..].split(|byte| *byte == b'/');
+            let levels = levels.map(|level| match level {
+                [phrase @ 1..b' '] => PHRASES[usize::from(*phrase) - 1].as_bytes(),
+                words => words,
+            });
+            assert!(
+                levels.eq(template[AWS.len()..].split('/').map(str::as_bytes)),
+                "{template}"
+            );
+        }
+        assert!(PACKED.len() < 800, "{}", PACKED.len());
     }
 
     #[test]

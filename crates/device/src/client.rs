@@ -3,7 +3,7 @@
 //! Both borrow it, on one executor. No borrow of the shared state lives across an await or a callback,
 //! so neither can find it taken.
 
-use core::cell::RefCell;
+use core::cell::{RefCell, RefMut};
 use core::task::{Poll, Waker};
 
 use thingwire_mqtt::client::{Session, SubscribeError as SessionSubscribeError, TopicAliases};
@@ -29,7 +29,7 @@ const SMALLEST_WRITE_BUFFER: usize = 16;
 ///
 /// Share it by reference. [`run`](Self::run) must be polled for anything to happen.
 pub struct Client<'b> {
-    pub(crate) state: RefCell<State<'b>>,
+    state: RefCell<State<'b>>,
     /// Borrowed by [`run`](Self::run) as long as it lives.
     pub(crate) wire: RefCell<Wire<'b>>,
     pub(crate) backoff: Backoff,
@@ -145,13 +145,13 @@ impl<'b> Client<'b> {
     /// Whether CONNACK has come and the connection lives.
     #[must_use]
     pub fn is_connected(&self) -> bool {
-        self.state.borrow().session.is_connected()
+        self.state().session.is_connected()
     }
 
     /// Where it stands.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        self.state.borrow().phase
+        self.state().phase
     }
 
     /// Waits until the client is connected; ready at once if it is.
@@ -172,7 +172,7 @@ impl<'b> Client<'b> {
 
     /// Asks [`run`](Self::run) to send what was accepted, disconnect and return. Nothing is connected after that.
     pub fn stop(&self) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         state.stopping = true;
         state.kick();
         state.notify();
@@ -200,7 +200,7 @@ impl<'b> Client<'b> {
         properties: Properties<'_>,
     ) -> Result<(), EncodeError> {
         {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             if state.session.is_connected() {
                 state.session.disconnect_with(reason, properties)?;
             }
@@ -212,13 +212,13 @@ impl<'b> Client<'b> {
     /// Breaks the engine from now on, so that a test can show that it would notice.
     #[cfg(feature = "fault-injection")]
     pub fn inject(&self, fault: thingwire_mqtt::client::Fault) {
-        self.state.borrow_mut().session.inject(fault);
+        self.state().session.inject(fault);
     }
 
     /// What happened so far, and how things stand.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let state = self.state.borrow();
+        let state = self.state();
         let (inbox_messages, inbox_bytes) = state.inbox.fill();
         let counted = &state.statistics;
         Statistics {
@@ -238,10 +238,17 @@ impl<'b> Client<'b> {
         }
     }
 
+    /// The shared state, in which nothing stays borrowed across an await or a callback. Never inlined: the check that it is
+    /// free, and the panic that cannot happen, would else be in forty places.
+    #[inline(never)]
+    pub(crate) fn state(&self) -> RefMut<'_, State<'b>> {
+        self.state.borrow_mut()
+    }
+
     /// Waits until `look` finds what it looks for. It is asked again after every change.
     pub(crate) async fn wait<R>(&self, mut look: impl FnMut(&mut State<'b>) -> Option<R>) -> R {
         core::future::poll_fn(|cx| {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             match look(&mut state) {
                 Some(found) => Poll::Ready(found),
                 None => {
@@ -256,7 +263,7 @@ impl<'b> Client<'b> {
     /// Waits until the application may have given the driver something to do.
     pub(crate) async fn work(&self) {
         core::future::poll_fn(|cx| {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             if core::mem::take(&mut state.kicked) {
                 return Poll::Ready(());
             }

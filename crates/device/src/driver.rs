@@ -119,14 +119,14 @@ impl Client<'_> {
                 | Phase::Stopped => break,
             }
         }
-        self.state.borrow_mut().notify();
+        self.state().notify();
         on(Event::Stopped);
         Ok(())
     }
 
     /// A `run` that was dropped may have sent CONNECT just now (`B-17`).
     async fn let_a_second_pass<P: Platform>(&self, platform: &P) {
-        let last_connect = self.state.borrow().last_connect;
+        let last_connect = self.state().last_connect;
         if let Some(last) = last_connect {
             let next = last.after(crate::Backoff::MIN_BETWEEN_CONNECTS);
             race(pin!(platform.sleep_until(next)), pin!(self.stopping())).await;
@@ -139,7 +139,7 @@ impl Client<'_> {
             return 0;
         };
         let reason = reason(end);
-        self.state.borrow_mut().statistics.note(reason);
+        self.state().statistics.note(reason);
         let now = platform.now();
         let stable = retry
             .connected_at
@@ -148,7 +148,7 @@ impl Client<'_> {
             retry.failures = 0;
         }
         let random = platform.random_u32();
-        let last_connect = self.state.borrow().last_connect;
+        let last_connect = self.state().last_connect;
         let next = self
             .backoff
             .next_at(now, retry.failures, random, last_connect);
@@ -167,7 +167,7 @@ impl Client<'_> {
         on: &mut impl FnMut(Event<'_>),
     ) {
         {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             state.statistics.attempts = state.statistics.attempts.saturating_add(1);
         }
         let deadline = platform.now().after(self.connect_limit);
@@ -194,7 +194,7 @@ impl Client<'_> {
         self.step(Input::Opened);
         let _open = Open(self);
         let started = {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             let now = platform.now();
             state.last_connect = Some(now);
             state.session.start(now)
@@ -221,11 +221,11 @@ impl Client<'_> {
     }
 
     fn step(&self, input: Input) -> Phase {
-        self.state.borrow_mut().step(input)
+        self.state().step(input)
     }
 
     fn is_stopping(&self) -> bool {
-        self.state.borrow().stopping
+        self.state().stopping
     }
 
     async fn stopping(&self) {
@@ -263,7 +263,7 @@ struct Open<'c, 'b>(&'c Client<'b>);
 
 impl Drop for Open<'_, '_> {
     fn drop(&mut self) {
-        let mut state = self.0.state.borrow_mut();
+        let mut state = self.0.state();
         state.session.connection_lost();
         state.inbox.connection_lost();
         state.refusals.connection_lost();

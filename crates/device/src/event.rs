@@ -229,11 +229,7 @@ impl fmt::Display for Why<'_> {
                         f,
                         " after SUBSCRIBE `{filter}`: probably the policy does not allow iot:Subscribe there"
                     ),
-                    Asked::Publish(topic) => write!(
-                        f,
-                        " after PUBLISH `{topic}`: probably the policy does not allow iot:Publish there"
-                    ),
-                    Asked::PublishQos0(Some(topic)) => write!(
+                    Asked::Publish(topic) | Asked::PublishQos0(Some(topic)) => write!(
                         f,
                         " after PUBLISH `{topic}`: probably the policy does not allow iot:Publish there"
                     ),

@@ -142,47 +142,37 @@ pub enum LimitError {
 
 impl fmt::Display for LimitError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TopicBytes { len, max } => {
-                write!(f, "the topic has {len} bytes, at most {max} are allowed")
-            }
-            Self::TopicSlashes { count, max } => {
-                write!(
-                    f,
-                    "the topic has {count} slashes, at most {max} are allowed"
-                )
-            }
-            Self::TopicGrammar => {
-                f.write_str("a topic name is one or more characters without `+`, `#` and NUL")
-            }
-            Self::PayloadBytes { len, max } => {
-                write!(f, "the payload has {len} bytes, at most {max} are allowed")
-            }
-            Self::PropertyBytes { len, max } => {
-                write!(f, "a property has {len} bytes, at most {max} are allowed")
-            }
+        let (what, len, unit, max) = match self {
+            Self::TopicBytes { len, max } => ("the topic", len, "bytes", max),
+            Self::TopicSlashes { count, max } => ("the topic", count, "slashes", max),
+            Self::PayloadBytes { len, max } => ("the payload", len, "bytes", max),
+            Self::PropertyBytes { len, max } => ("a property", len, "bytes", max),
+            Self::ClientIdBytes { len, max } => ("the client id", len, "bytes", max),
             Self::Subscriptions { count, max } => {
-                write!(
+                return write!(
                     f,
                     "{count} subscriptions on one connection, at most {max} are allowed"
-                )
+                );
             }
-            Self::ReservedTopic => f.write_str(
-                "a topic that begins with `$` belongs to AWS, and this is none to publish to",
-            ),
-            Self::ReservedFilter => f.write_str(
-                "a topic that begins with `$` belongs to AWS, and this is none to subscribe to",
-            ),
+            Self::TopicGrammar => {
+                return f
+                    .write_str("a topic name is one or more characters without `+`, `#` and NUL");
+            }
+            Self::ReservedTopic => {
+                return f.write_str(
+                    "a topic that begins with `$` belongs to AWS, and this is none to publish to",
+                );
+            }
+            Self::ReservedFilter => {
+                return f.write_str(
+                    "a topic that begins with `$` belongs to AWS, and this is none to subscribe to",
+                );
+            }
             Self::RetainOnReserved => {
-                f.write_str("a message to a topic that begins with `$` cannot be retained")
+                return f.write_str("a message to a topic that begins with `$` cannot be retained");
             }
-            Self::ClientIdBytes { len, max } => {
-                write!(
-                    f,
-                    "the client id has {len} bytes, at most {max} are allowed"
-                )
-            }
-        }
+        };
+        write!(f, "{what} has {len} {unit}, at most {max} are allowed")
     }
 }
 
@@ -294,8 +284,11 @@ impl Limits {
 fn unshared(filter: &str) -> &str {
     filter
         .strip_prefix("$share/")
-        .and_then(|rest| rest.split_once('/'))
-        .map_or(filter, |(_, counted)| counted)
+        .and_then(|rest| {
+            let slash = rest.bytes().position(|byte| byte == b'/')?;
+            rest.get(slash.saturating_add(1)..)
+        })
+        .unwrap_or(filter)
 }
 
 #[cfg(test)]

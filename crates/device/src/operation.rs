@@ -149,7 +149,7 @@ impl<'b> Client<'b> {
     /// [`PublishError`]; also when there is no room at the moment.
     pub fn try_publish(&self, message: Outgoing<'_>) -> Result<(), PublishError> {
         self.check(&message)?;
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         let ticket = state.publish(message)?;
         state.session.forget(ticket);
         Ok(())
@@ -384,7 +384,7 @@ impl Held<'_, '_> {
 
 impl Drop for Held<'_, '_> {
     fn drop(&mut self) {
-        let mut state = self.client.state.borrow_mut();
+        let mut state = self.client.state();
         state.session.forget(self.ticket);
         // The bytes it gave back may be what somebody waits for.
         state.notify();

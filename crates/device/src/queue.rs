@@ -240,7 +240,7 @@ impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
                 "a quality of service that the broker or this build does not have",
             )));
         }
-        let version = self.client.state.borrow().session.version();
+        let version = self.client.state().session.version();
         let properties_len = message.properties.encode(version, &mut []);
         if properties_len.map_err(QueueError::Encode)? > usize::from(u16::MAX) {
             return Err(QueueError::Encode(EncodeError::FieldTooLong("properties")));
@@ -326,7 +326,7 @@ impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
 impl<S: QueueStorage> Drop for OfflineQueue<'_, '_, S> {
     fn drop(&mut self) {
         if let Flight::Sent(_, ticket) = self.flight.get() {
-            self.client.state.borrow_mut().session.forget(ticket);
+            self.client.state().session.forget(ticket);
         }
     }
 }

@@ -67,8 +67,7 @@ impl Client<'_> {
         })
         .await?;
         // Nothing ran in between, so the message is still there and still fits.
-        self.state
-            .borrow_mut()
+        self.state()
             .inbox
             .hand_over(buffer)
             .ok_or(InboxError::Stopped)
@@ -93,7 +92,7 @@ impl Client<'_> {
                 Err(error) => return error,
             };
             let Some(route) = router.find(message.topic) else {
-                let unrouted = &mut self.state.borrow_mut().statistics.unrouted;
+                let unrouted = &mut self.state().statistics.unrouted;
                 *unrouted = unrouted.saturating_add(1);
                 continue;
             };
@@ -138,7 +137,7 @@ struct Handled<'c, 'b> {
 impl Drop for Handled<'_, '_> {
     fn drop(&mut self) {
         if !self.done {
-            self.client.state.borrow_mut().inbox.put_back();
+            self.client.state().inbox.put_back();
         }
     }
 }

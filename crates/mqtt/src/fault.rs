@@ -8,7 +8,7 @@
 use core::fmt;
 
 use crate::property::{name, value_rule};
-use crate::{DecodeError, EncodeError, ReasonCode};
+use crate::{DecodeError, EncodeError, ReasonCode, words};
 
 /// One way in which a packet can be wrong.
 ///
@@ -112,6 +112,9 @@ const TEXTS: &[&str] = &[
     "will topic",
 ];
 
+/// The same, as they lie in a program.
+static PACKED: [u8; words::packed_len(TEXTS)] = words::pack(TEXTS);
+
 impl Fault {
     /// The field that cannot be read, or is too long to be written.
     pub(crate) const fn field(text: &str) -> Self {
@@ -153,7 +156,7 @@ impl Fault {
                 name(index)
             };
         }
-        TEXTS.get(usize::from(index)).copied().unwrap_or_default()
+        words::nth(&PACKED, usize::from(index))
     }
 
     /// The MQTT 5 reason code to send before closing, for a fault in what a peer sent.

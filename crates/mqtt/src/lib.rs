@@ -39,6 +39,7 @@ mod property;
 pub mod topic;
 mod types;
 mod wire;
+mod words;
 
 pub use error::{DecodeError, EncodeError};
 pub use fault::Fault;

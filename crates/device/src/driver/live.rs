@@ -40,7 +40,7 @@ impl Client<'_> {
             if self.transmit(connection).await.is_err() {
                 return self.likely(connection);
             }
-            if self.state.borrow().session.is_closed() {
+            if self.state().session.is_closed() {
                 connection.retry.end = (!self.is_stopping()).then_some(End::Refetch);
                 return;
             }
@@ -49,7 +49,7 @@ impl Client<'_> {
                 Ok(false) => {}
                 Err(error) => return self.abort(connection, error).await,
             }
-            if !self.state.borrow().session.is_ready() {
+            if !self.state().session.is_ready() {
                 // Acknowledgements have to leave before more is read.
                 continue;
             }
@@ -61,7 +61,7 @@ impl Client<'_> {
 
     /// What time and the application ask of the session.
     fn look(&self, now: Millis) -> Result<(), SessionError> {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         state.now = now;
         state.session.handle_timeout(now)?;
         if state.stopping {
@@ -81,11 +81,7 @@ impl Client<'_> {
         let (mut wrote, mut more) = (false, true);
         for _ in 0..WRITES_IN_A_ROW {
             let now = connection.platform.now();
-            let count = self
-                .state
-                .borrow_mut()
-                .session
-                .poll_transmit(now, connection.write);
+            let count = self.state().session.poll_transmit(now, connection.write);
             if count == 0 {
                 more = false;
                 break;
@@ -96,7 +92,7 @@ impl Client<'_> {
         if wrote {
             connection.flush(WRITE_LIMIT).await?;
             let now = connection.platform.now();
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             state.refusals.written(now);
             if more {
                 // Look again before the next wait.
@@ -115,14 +111,14 @@ impl Client<'_> {
     ) -> Result<bool, SessionError> {
         let now = connection.platform.now();
         let mut any = false;
-        while self.state.borrow().session.is_ready() {
+        while self.state().session.is_ready() {
             let Some(incoming) = connection.reader.next()? else {
                 break;
             };
             any = true;
             match incoming {
                 Incoming::Skipped(skipped) => {
-                    self.state.borrow_mut().session.skipped(now, &skipped)?;
+                    self.state().session.skipped(now, &skipped)?;
                     let (topic, packet_len) = (skipped.topic, skipped.packet_len);
                     on(Event::Skipped {
                         topic,
@@ -132,7 +128,7 @@ impl Client<'_> {
                 }
                 Incoming::Frame(frame) => {
                     let packet_type = frame.header.packet_type;
-                    let version = self.state.borrow().session.version();
+                    let version = self.state().session.version();
                     if packet_type != PacketType::Publish {
                         let properties = frame.properties(version);
                         if !properties.is_empty() {
@@ -143,7 +139,7 @@ impl Client<'_> {
                         }
                     }
                     let event = {
-                        let mut state = self.state.borrow_mut();
+                        let mut state = self.state();
                         state
                             .session
                             .receive_with(now, &frame, connection.aliases)?
@@ -153,7 +149,7 @@ impl Client<'_> {
             }
         }
         if any {
-            self.state.borrow_mut().notify();
+            self.state().notify();
         }
         Ok(any)
     }
@@ -172,7 +168,7 @@ impl Client<'_> {
             } => {
                 retry.connected_at = Some(now);
                 {
-                    let mut state = self.state.borrow_mut();
+                    let mut state = self.state();
                     state.step(Input::ConnAck);
                     if !negotiated.session_present {
                         state.inbox.session_lost();
@@ -198,7 +194,7 @@ impl Client<'_> {
     /// Hands a message over. It is acknowledged once the application is done with it; without an inbox
     /// that is when the callback has seen it.
     fn message(&self, message: Message<'_>, on: &mut impl FnMut(Event<'_>)) {
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         state.statistics.messages = state.statistics.messages.saturating_add(1);
         if !state.inbox.exists() {
             if let Some(packet_id) = message.packet_id {
@@ -250,7 +246,7 @@ impl Client<'_> {
         &self,
         connection: &mut Connection<'_, '_, '_, C, P>,
     ) -> Result<(), Ended> {
-        let timeout = self.state.borrow().session.poll_timeout();
+        let timeout = self.state().session.poll_timeout();
         let platform = connection.platform;
         let timer = async {
             match timeout {
@@ -283,7 +279,7 @@ impl Client<'_> {
             Some(_) => return,
         }
         let now = connection.platform.now();
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         let unheard = state.session.unheard(now);
         let (asked, topic) = Question::new(unheard, state.refusals.topic());
         let topic_len = keep(topic, limit::TOPIC_BYTES, connection.write);
@@ -306,7 +302,7 @@ impl Client<'_> {
     ) {
         let now = connection.platform.now();
         let count = {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             if error == SessionError::Disconnected(ReasonCode::NOT_AUTHORIZED)
                 && state.session.unheard(now) == Some(Unheard::PublishQos0)
             {

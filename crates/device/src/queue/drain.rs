@@ -64,7 +64,7 @@ impl<S: QueueStorage> OfflineQueue<'_, '_, S> {
                     let Some(reason) = self.outcome(ticket).await else {
                         return Ok(());
                     };
-                    self.client.state.borrow_mut().session.forget(ticket);
+                    self.client.state().session.forget(ticket);
                     self.flight.set(if is_only_too_fast(reason) {
                         self.next_at.set(platform.now().after(1_000));
                         Flight::None
@@ -121,12 +121,12 @@ impl<S: QueueStorage> OfflineQueue<'_, '_, S> {
     /// Waits for a message and a connection; false when the client was stopped.
     async fn ready(&self) -> bool {
         poll_fn(|cx| {
-            if self.statistics().depth > 0 || self.client.state.borrow().stopping {
+            if self.statistics().depth > 0 || self.client.state().stopping {
                 return Poll::Ready(());
             }
             self.waiting.borrow_mut().register(cx.waker());
             // `stop` wakes those who wait for the client.
-            self.client.state.borrow_mut().register(cx.waker());
+            self.client.state().register(cx.waker());
             Poll::Pending
         })
         .await;
@@ -170,7 +170,7 @@ impl<S: QueueStorage> OfflineQueue<'_, '_, S> {
         if self.options.max_age.is_some_and(|limit| age > limit) {
             return Next::Given(record.sequence, LostWhy::Expired);
         }
-        let accepted = self.client.state.borrow_mut().publish(outgoing(record));
+        let accepted = self.client.state().publish(outgoing(record));
         match accepted {
             Ok(ticket) => {
                 self.flight.set(Flight::Sent(record.sequence, ticket));

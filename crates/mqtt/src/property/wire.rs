@@ -8,8 +8,8 @@ use core::fmt;
 
 use super::Property;
 use crate::fault::Fault;
-use crate::topic;
 use crate::wire::{Reader, VARIABLE_INTEGER_MAX, Writer};
+use crate::{topic, words};
 
 /// A data type of table 2-4, with the values that the standard allows.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -242,42 +242,35 @@ pub(super) const fn named<'a>(raw: Raw<'a>) -> Option<Property<'a>> {
     })
 }
 
-/// The name of a property, as our type and (but for spaces) the standard spell it.
-pub(crate) const fn name(identifier: u8) -> &'static str {
-    match identifier {
-        0x01 => "PayloadFormatIndicator",
-        0x02 => "MessageExpiryInterval",
-        0x03 => "ContentType",
-        0x08 => "ResponseTopic",
-        0x09 => "CorrelationData",
-        0x0B => "SubscriptionIdentifier",
-        0x11 => "SessionExpiryInterval",
-        0x12 => "AssignedClientIdentifier",
-        0x13 => "ServerKeepAlive",
-        0x15 => "AuthenticationMethod",
-        0x16 => "AuthenticationData",
-        0x17 => "RequestProblemInformation",
-        0x18 => "WillDelayInterval",
-        0x19 => "RequestResponseInformation",
-        0x1A => "ResponseInformation",
-        0x1C => "ServerReference",
-        0x1F => "ReasonString",
-        0x21 => "ReceiveMaximum",
-        0x22 => "TopicAliasMaximum",
-        0x23 => "TopicAlias",
-        0x24 => "MaximumQoS",
-        0x25 => "RetainAvailable",
-        0x26 => "UserProperty",
-        0x27 => "MaximumPacketSize",
-        0x28 => "WildcardSubscriptionAvailable",
-        0x29 => "SubscriptionIdentifierAvailable",
-        0x2A => "SharedSubscriptionAvailable",
-        _ => "property identifier",
+/// The names of the properties by their identifiers, as our type and (but for spaces) the standard spell them.
+#[rustfmt::skip]
+const NAMES: &[&str; LAST + 1] = &[
+    /* 0x00 */ "", "PayloadFormatIndicator", "MessageExpiryInterval", "ContentType",
+    /* 0x04 */ "", "", "", "",
+    /* 0x08 */ "ResponseTopic", "CorrelationData", "", "SubscriptionIdentifier",
+    /* 0x0C */ "", "", "", "",
+    /* 0x10 */ "", "SessionExpiryInterval", "AssignedClientIdentifier", "ServerKeepAlive",
+    /* 0x14 */ "", "AuthenticationMethod", "AuthenticationData", "RequestProblemInformation",
+    /* 0x18 */ "WillDelayInterval", "RequestResponseInformation", "ResponseInformation", "",
+    /* 0x1C */ "ServerReference", "", "", "ReasonString",
+    /* 0x20 */ "", "ReceiveMaximum", "TopicAliasMaximum", "TopicAlias",
+    /* 0x24 */ "MaximumQoS", "RetainAvailable", "UserProperty", "MaximumPacketSize",
+    /* 0x28 */ "WildcardSubscriptionAvailable", "SubscriptionIdentifierAvailable", "SharedSubscriptionAvailable",
+];
+
+/// The same, as they lie in a program.
+static PACKED: [u8; words::packed_len(NAMES)] = words::pack(NAMES);
+
+/// The name of a property.
+pub(crate) fn name(identifier: u8) -> &'static str {
+    match words::nth(&PACKED, usize::from(identifier)) {
+        "" => "property identifier",
+        name => name,
     }
 }
 
 /// The rule that a value of this property can break.
-pub(crate) const fn value_rule(identifier: u8) -> &'static str {
+pub(crate) fn value_rule(identifier: u8) -> &'static str {
     match identifier {
         0x01 => "PayloadFormatIndicator is above 1",
         0x08 => "ResponseTopic is not a topic name",
