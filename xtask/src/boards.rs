@@ -38,7 +38,7 @@ const BOARDS: &[(&str, &str, &[&str])] = &[
 /// between the last two. Of the latter 40,000 is the goal.
 const LIMITS: &[(&str, &str, &str, u64)] = &[
     ("TLS", "stage-network", "stage-tls", 200_000),
-    ("MQTT and the sketch", "stage-tls", "sketch", 58_000),
+    ("MQTT and the sketch", "stage-tls", "sketch", 48_250),
 ];
 
 /// What a program takes, in bytes.
@@ -86,6 +86,12 @@ pub(crate) fn measure(write: bool) -> Result<(), Failed> {
     };
     let text = table(&sizes);
     print!("{text}");
+    if !firmware::relaxes() {
+        println!(
+            "xtask: not compared with `{SIZES}`, which was measured with a linker that shortens calls (Debian: lld-22)"
+        );
+        return Ok(());
+    }
     let path = root().join(SIZES);
     let failed = |error: std::io::Error| Failed::new(format!("`{SIZES}`: {error}"));
     if write {
@@ -111,8 +117,7 @@ pub(crate) fn measure(write: bool) -> Result<(), Failed> {
 }
 
 fn link(toolchain: &Toolchain, chip: &str, architecture: &str) -> Result<(), Failed> {
-    run(toolchain
-        .build(&root().join("firmware"), "core,alloc")
+    run(firmware::command(toolchain)
         .args(["--release", "--locked", "--bins"])
         .args(["--package", "thingwire-examples", "--target", architecture])
         .arg("--features")

@@ -5,11 +5,15 @@
 //! missing is named; only in CI it is a failure.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use crate::boards;
 use crate::foreign;
 use crate::no_std::{RISCV, Toolchain};
 use crate::run::{Failed, cargo, in_ci, on_path, root, run, target};
+
+/// What makes the linker shorten calls; it says which linker that needs.
+const RELAX: &str = ".cargo/relax.toml";
 
 /// What compiles Mbed TLS.
 const TOOLS: &[&str] = &["clang", "cmake", "ninja"];
@@ -34,11 +38,23 @@ pub(crate) fn build() -> Result<Option<PathBuf>, Failed> {
     let Some(toolchain) = toolchain()? else {
         return Ok(None);
     };
-    run(toolchain
-        .build(&root().join("firmware"), "core,alloc")
-        .args(["--release", "--locked"]))?;
+    run(command(&toolchain).args(["--release", "--locked"]))?;
     let program = format!("no-std/{RISCV}/release/thingwire-qemu");
     Ok(Some(target().join(program)))
+}
+
+/// `cargo build` in the firmware's workspace, whose linker shortens calls where it can.
+pub(crate) fn command(toolchain: &Toolchain) -> Command {
+    let mut command = toolchain.build(&root().join("firmware"), "core,alloc");
+    if relaxes() {
+        command.args(["--config", RELAX]);
+    }
+    command
+}
+
+/// Whether the linker of [`RELAX`] is there. Without it programs are 5 % larger and otherwise the same.
+pub(crate) fn relaxes() -> bool {
+    on_path("rust-lld")
 }
 
 /// The compiler for chips; `None` after saying what is missing.
@@ -47,7 +63,7 @@ pub(crate) fn toolchain() -> Result<Option<Toolchain>, Failed> {
     let missing = missing();
     let (Some(toolchain), None) = (Toolchain::find(), &missing) else {
         let text = format!(
-            "the firmware needs {} (Debian: packages rustc-web, cargo-web, rust-web-src, lld, clang, libclang-dev, \
+            "the firmware needs {} (Debian: packages rustc-web, cargo-web, rust-web-src, lld-22, clang, libclang-dev, \
              cmake and ninja-build)",
             missing.unwrap_or("the sources of the standard library")
         );

@@ -9,7 +9,7 @@ use static_cell::{ConstStaticCell, StaticCell};
 use thingwire_chip::{KitImage, MqttVersion};
 use thingwire_device::future::{Either, select};
 use thingwire_device::{
-    Client, Config, ConfigError, Event, Failure, FailureKind, Memory, QoS, Version,
+    Client, Config, ConfigError, Event, Failure, FailureKind, Memory, Outgoing, QoS, Version,
 };
 use thingwire_firmware::{ChipPlatform, SocketBuffers, Tls, TlsConnector, TlsVersion, wall_clock};
 
@@ -136,8 +136,14 @@ pub(crate) async fn report_start(client: &Client<'_>, topic: &str, reset: &str, 
     }
     let _ = text.write_str("}");
     client.connected().await;
-    if let Err(error) = client.publish(topic, text.as_str(), QoS::AtLeastOnce).await {
-        say!("`{topic}`: {error}");
+    // Nobody waits for the answer, so it is handed over and not published like a message of the application's.
+    let message = Outgoing::new(topic, text.as_str().as_bytes(), QoS::AtLeastOnce);
+    if client.try_publish(message).is_err() {
+        // The application was quicker and has filled the buffer.
+        client.idle().await;
+        if let Err(error) = client.try_publish(message) {
+            say!("`{topic}`: {error}");
+        }
     }
 }
 
@@ -147,7 +153,10 @@ struct Escaped<'a>(&'a str);
 impl fmt::Display for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.chars().try_for_each(|character| match character {
-            '"' | '\\' => write!(f, "\\{character}"),
+            '"' | '\\' => {
+                f.write_char('\\')?;
+                f.write_char(character)
+            }
             '\0'..' ' => f.write_char(' '),
             other => f.write_char(other),
         })

@@ -162,7 +162,7 @@ pub async fn start(spawner: Spawner, options: Options) -> Device {
     static CLIENT: StaticCell<Client<'static>> = StaticCell::new();
     let client = match connection::client(&kit, options.configure) {
         Ok(client) => &*CLIENT.init(client),
-        Err(error) => give_up(error).await,
+        Err(error) => give_up(&error).await,
     };
     match connection::connector(chip.stack, kit) {
         Ok(connector) => {
@@ -174,7 +174,7 @@ pub async fn start(spawner: Spawner, options: Options) -> Device {
             };
             spawner.spawn(connection::keep(connection).expect("a task"));
         }
-        Err(failure) => give_up(failure).await,
+        Err(failure) => give_up(&failure).await,
     }
     if let Some(topic) = options.report_topic {
         spawner.spawn(report_start(client, topic, chip.last).expect("a task"));
@@ -294,7 +294,7 @@ async fn report_start(client: &'static Client<'static>, topic: &'static str, las
 }
 
 /// Says this again and again: nothing can be done before another kit or program is written. Commands are still taken.
-async fn give_up(words: impl fmt::Display) -> ! {
+async fn give_up(words: &dyn fmt::Display) -> ! {
     loop {
         say!("{words}");
         Timer::after_secs(30).await;
@@ -305,7 +305,16 @@ async fn give_up(words: impl fmt::Display) -> ! {
 pub fn show(topic: &str, payload: &[u8]) {
     match core::str::from_utf8(payload) {
         Ok(text) => say!("{topic}: {text}"),
-        Err(_) => say!("{topic}: {payload:02x?}"),
+        Err(_) => say!("{topic}: {}", Hex(payload)),
+    }
+}
+
+/// Bytes that are no text, as digits. `{:02x?}` would bring half a kilobyte of machinery for lists.
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
     }
 }
 

@@ -5,6 +5,7 @@ use embassy_executor::Spawner;
 use embassy_time::Timer;
 use embedded_io_async::{Read as _, Write as _};
 use thingwire_device::Connector as _;
+use thingwire_firmware::TlsConnector;
 
 use crate::{bring_up, connection, say};
 
@@ -21,7 +22,7 @@ pub async fn tls(spawner: Spawner) -> ! {
     let kit = chip.load_kit(spawner, None).await;
     let mut connector = match connection::connector(chip.stack, kit) {
         Ok(connector) => connector,
-        Err(failure) => crate::give_up(failure).await,
+        Err(failure) => crate::give_up(&failure).await,
     };
     loop {
         Timer::after_secs(10).await;
@@ -38,5 +39,7 @@ pub async fn tls(spawner: Spawner) -> ! {
             Ok(len) => say!("said: {said}, heard: {len} B"),
             Err(error) => say!("{error}"),
         }
+        // A TLS connection is not only opened: whoever uses TLS says goodbye.
+        TlsConnector::close(transport).await;
     }
 }
