@@ -127,7 +127,7 @@ fn a_damaged_data_folder_is_named_and_left_alone() {
         })
         .expect("the data file");
     let mut content = std::fs::read(&file).unwrap();
-    content[..64].fill(0x55);
+    content[16..64].fill(0x55);
     std::fs::write(&file, &content).unwrap();
     let finished: Finished = thingwire()
         .args(["up", "--free-ports", "--data-dir"])

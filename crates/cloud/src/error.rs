@@ -99,7 +99,7 @@ pub enum StartError {
     },
     /// The data file is something else. It was not changed.
     #[error(
-        "`{}` holds a file that is not a data file of thingwire: {what}; choose another --data-dir", path.display()
+        "`{}` holds a file that is not a data file of thingwire: {what}; restore a copy, or choose another --data-dir", path.display()
     )]
     NotOurs {
         /// The data folder.
