@@ -268,7 +268,7 @@ fn start(count: usize) -> Outcome<String> {
     eprintln!("{count} sessions were made in {made:.1?}; the start took {took:.2?}");
     Ok(format!(
         "`thingwire up` on a data folder with {count} things and {count} offline sessions of one subscription each ({size} MiB), killed \
-         before: **{:.1} s** until it is ready, {memory} MiB of memory then.",
+         before: **{:.2} s** until it is ready, {memory} MiB of memory then.",
         took.as_secs_f64()
     ))
 }
