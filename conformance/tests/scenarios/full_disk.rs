@@ -13,7 +13,7 @@ use thingwire_mqtt::QoS::{AtLeastOnce, AtMostOnce};
 use thingwire_mqtt::Version::{V5, V311};
 
 use crate::STEP;
-use crate::wire::{Came, Credentials, TLS, Wire, body, connect, publish, publish_as};
+use crate::wire::{Credentials, TLS, Wire, body, connect, publish, publish_as};
 
 /// The topic of a session that is away.
 const QUEUE: &str = "full/queue";
@@ -58,11 +58,9 @@ fn on_a_full_disk_new_work_is_refused_reading_goes_on_and_room_is_noticed() {
     let credentials = Credentials::of_kit(&kit);
     let mut new = Wire::tls(ready.mqtt_port, &credentials, TLS[1], V311).expect("TLS");
     new.send(&connect("operator-new", false, V311));
-    match new.next() {
-        // Server unavailable.
-        Came::Packet(packet) => assert_eq!(packet, [0x20, 2, 0, 3]),
-        Came::End => {}
-    }
+    // Server unavailable.
+    assert_eq!(new.packet(), [0x20, 2, 0, 3]);
+    new.expect_end();
     // The control plane says why, and still answers questions.
     let (code, why) = http(&ready, "POST", "/things/during", &[], "{}").expect("an answer");
     assert_eq!(code, 503, "{why}");
