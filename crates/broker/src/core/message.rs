@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use thingwire_mqtt::{Properties, Property, QoS};
+use thingwire_mqtt::{EncodeError, Properties, Property, QoS, Version};
 
 use super::slab::Key;
 use crate::Millis;
@@ -67,7 +67,17 @@ impl Publication<'_> {
     }
 }
 
-/// The property bytes of a decoded packet. Lists exist only in packets that we make, and those have none to keep.
+/// The bytes of properties that came another way than in a packet, as a message that waits keeps them (`B-72`).
+///
+/// # Errors
+/// [`EncodeError`] when MQTT 5 cannot say them.
+pub(crate) fn encoded(properties: Properties<'_>) -> Result<Vec<u8>, EncodeError> {
+    let mut bytes = vec![0; properties.encode(Version::V5, &mut [])?];
+    properties.encode(Version::V5, &mut bytes)?;
+    Ok(bytes)
+}
+
+/// The property bytes of a decoded packet, or of [`encoded`] ones. Lists exist only in packets that we make, and those have none to keep.
 pub(crate) const fn wire_bytes(properties: Properties<'_>) -> &[u8] {
     match properties {
         Properties::Wire(bytes) => bytes,

@@ -334,6 +334,9 @@ impl Core {
         retain: bool,
         properties: thingwire_mqtt::Properties<'_>,
     ) -> Result<(), String> {
+        let bytes = message::encoded(properties)
+            .map_err(|error| format!("its properties cannot be sent: {error}"))?;
+        let properties = thingwire_mqtt::Properties::Wire(&bytes);
         let mut judged = match &mut self.meter {
             Some(meter) => meter.publish(now.monotonic, Key::NOWHERE, topic, retain),
             None => Ok(()),

@@ -325,6 +325,60 @@ fn b_72_properties_pass_through_in_order_and_no_others() {
 }
 
 #[test]
+fn f_24_b_72_b_74_properties_of_a_message_from_https_last_while_it_is_kept() {
+    let list = [
+        Property::PayloadFormatIndicator(1),
+        Property::MessageExpiryInterval(100),
+        Property::ContentType("text/plain"),
+        Property::CorrelationData(b"7"),
+        Property::UserProperty("a", "1"),
+    ];
+    let mut world = World::new();
+    // One whose session waits, one in a group that waits, and whoever asks for the retained message.
+    for (client_id, filter) in [("away", "a"), ("member", "$share/g/a")] {
+        let (device, _) = world.persistent(V5, client_id);
+        world.subscribe(&device, &[(filter, Q1)]);
+        world.lose(&device);
+    }
+    world.call(|core, now| {
+        core.publish_for_client(now, "a", b"x", Q1, true, Properties::List(&list))
+            .expect("no quota");
+    });
+    world.pass(10);
+    let check = |lines: &[String]| {
+        let line = lines.last().expect("a PUBLISH").clone();
+        for part in [
+            "PayloadFormatIndicator(1)",
+            "ContentType(\"text/plain\")",
+            "CorrelationData([55])",
+            "UserProperty",
+            "MessageExpiryInterval(90)",
+        ] {
+            assert!(line.contains(part), "{line}");
+        }
+    };
+    let late = world.client(V5, "late");
+    check(&world.subscribe(&late, &[("a", Q1)]));
+    for restart in [false, true] {
+        if restart {
+            world.crash();
+        }
+        for client_id in ["away", "member"] {
+            let device = world.connecting(keeping(V5, client_id));
+            check(&world.got(&device));
+            // Not acknowledged: it is delivered again.
+            world.lose(&device);
+        }
+    }
+    let late = world.client(V5, "late");
+    check(&world.subscribe(&late, &[("a", Q1)]));
+    // Gone with the rest.
+    world.pass(90);
+    let later = world.client(V5, "later");
+    assert_eq!(world.subscribe(&later, &[("a", Q1)]), ["SUBACK [01]"]);
+}
+
+#[test]
 fn b_72_properties_have_limits() {
     let long = "v".repeat(4096);
     let longer = "v".repeat(4097);
