@@ -59,6 +59,12 @@ pub(crate) struct Group {
     /// In flight or waiting, by number.
     messages: BTreeMap<u64, Held>,
     waiting: BTreeSet<u64>,
+    /// Those that wait for somebody who is away: nobody here may receive them or takes packets of their size. Apart, so that they
+    /// hold nothing up and are not asked about again before a member comes or goes, or a policy changes.
+    apart: BTreeSet<u64>,
+    /// `Authorize::generation` when the first of them was set apart.
+    apart_since: u64,
+    /// Of both.
     waiting_bytes: usize,
     next: u64,
     /// A drop was logged since it last had room.
@@ -94,8 +100,28 @@ impl Group {
         }
     }
 
+    /// How many wait, for whomever.
+    fn waiters(&self) -> usize {
+        self.waiting.len().saturating_add(self.apart.len())
+    }
+
+    /// One of those that wait is only for somebody who is away.
+    fn set_apart(&mut self, number: u64, generation: u64) {
+        if self.waiting.remove(&number) {
+            if self.apart.is_empty() {
+                self.apart_since = generation;
+            }
+            self.apart.insert(number);
+        }
+    }
+
+    /// Somebody else may take what was set apart, or nobody ever will.
+    fn reunite(&mut self) {
+        self.waiting.append(&mut self.apart);
+    }
+
     fn unwait(&mut self, number: u64) -> bool {
-        let waited = self.waiting.remove(&number);
+        let waited = self.waiting.remove(&number) || self.apart.remove(&number);
         if waited && let Some(held) = self.messages.get(&number) {
             self.waiting_bytes = self
                 .waiting_bytes

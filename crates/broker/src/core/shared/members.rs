@@ -27,6 +27,7 @@ impl Core {
         ) else {
             return;
         };
+        group.reunite();
         if let Some(at) = group.at(session_key) {
             if let Some(member) = group.members.get_mut(at) {
                 member.qos = qos;
@@ -62,6 +63,8 @@ impl Core {
             persistent: 0,
             messages: BTreeMap::new(),
             waiting: BTreeSet::new(),
+            apart: BTreeSet::new(),
+            apart_since: 0,
             waiting_bytes: 0,
             next: 0,
             overflowed: false,
@@ -157,6 +160,13 @@ impl Core {
             group.active = group.active.saturating_sub(1);
         }
         group.members.remove(at);
+        group.reunite();
+        if group.active > 0 {
+            self.shared.set_ready(key);
+        }
+        let Some(group) = self.shared.groups.get_mut(key) else {
+            return;
+        };
         if was_persistent {
             group.persistent = group.persistent.saturating_sub(1);
         }
@@ -194,6 +204,7 @@ impl Core {
             let Some(at) = group.at(session_key) else {
                 continue;
             };
+            group.reunite();
             if connected && at >= group.active {
                 group.members.swap(at, group.active);
                 group.active = group.active.saturating_add(1);

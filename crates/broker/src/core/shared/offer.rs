@@ -24,14 +24,20 @@ enum Taken {
     Never,
 }
 
-/// What became of an attempt to give the first that waits to a member.
+/// What became of an attempt to give a message that waits to a member.
 enum Pumped {
     Sent,
-    /// It has no room now, or nothing waits.
+    /// It has no room now.
     Idle,
-    /// It may not receive this one.
+    /// It may not receive this one, or takes no packets of its size.
     Denied,
+    /// It does not wait any more: it has expired.
+    Gone,
 }
+
+/// Messages that only a member without room may take, and that one look goes past to find something for the
+/// others. Few, because every PUBACK of a member is a look.
+const PAST: usize = 8;
 
 impl Core {
     /// Gives a publication to one member of each group that wants it. Answers whether it must be on disk before the
@@ -142,17 +148,17 @@ impl Core {
             return Taken::Busy;
         }
         let version = connected.version;
-        if let Some(meter) = &mut self.meter
-            && let Err(at) = meter.deliver(now.monotonic, key)
-        {
-            self.pump_later(key, at);
-            return Taken::Busy;
-        }
         let Some(form) = self.forms.form(publication, version, qos, now.unix) else {
             return Taken::Never;
         };
         if form.len() > connected.maximum_packet_size {
             return Taken::Never;
+        }
+        if let Some(meter) = &mut self.meter
+            && let Err(at) = meter.deliver(now.monotonic, key)
+        {
+            self.pump_later(key, at);
+            return Taken::Busy;
         }
         let packet_id = (qos != QoS::AtMostOnce).then(|| {
             let message = Self::shared_message(kept, publication, Some(name));
@@ -187,7 +193,7 @@ impl Core {
             return false;
         };
         let is_full = |group: &Group| {
-            group.waiting.len() >= memory.shared_messages
+            group.waiters() >= memory.shared_messages
                 || group.waiting_bytes.saturating_add(message.payload.len()) > memory.shared_bytes
         };
         // Once a second, because each publish would go through all that waits.
@@ -199,6 +205,7 @@ impl Core {
             let expired: Vec<_> = group
                 .waiting
                 .iter()
+                .chain(&group.apart)
                 .copied()
                 .filter(|number| {
                     group
@@ -217,7 +224,7 @@ impl Core {
             if !std::mem::replace(&mut group.overflowed, true) {
                 tracing::warn!(
                     group = &*group.filter,
-                    waiting = group.waiting.len(),
+                    waiting = group.waiters(),
                     "the shared subscription's queue is full: the newest messages are dropped"
                 );
             }
@@ -247,6 +254,9 @@ impl Core {
                 continue;
             };
             group.ready = false;
+            if group.apart_since != self.generation {
+                group.reunite();
+            }
             if group.waiting.is_empty() || group.active == 0 {
                 continue;
             }
@@ -261,35 +271,50 @@ impl Core {
         let start = self.shared.below(active);
         let mut step: usize = 0;
         let mut asked_for = None;
-        // Members in turn that did not take the first, and those of them that may not receive it.
+        // Members in turn that did not take it, and those of them that may not receive it.
         let (mut refused, mut denied): (usize, usize) = (0, 0);
+        let (mut from, mut past): (u64, usize) = (0, 0);
         loop {
             let Some(group) = self.shared.groups.get_mut(key) else {
                 return;
             };
-            let Some(first) = group.waiting.first().copied() else {
-                group.overflowed = false;
+            let Some(number) = group.waiting.range(from..).next().copied() else {
+                group.overflowed &= group.waiters() > 0;
                 return;
             };
-            if asked_for != Some(first) {
-                asked_for = Some(first);
+            if asked_for != Some(number) {
+                asked_for = Some(number);
                 (refused, denied) = (0, 0);
             }
             if refused >= active {
-                if denied < refused {
+                if denied == 0 {
                     return;
                 }
-                // `B-55`: nobody who is here may receive it or takes packets of its size, and it would hold up all behind it.
-                self.statistics.dropped = self.statistics.dropped.saturating_add(1);
-                forget(&mut self.journal, key, group, first);
+                // Nothing holds up those behind it (`B-7`).
+                if denied < refused {
+                    // One with no room may take it.
+                    past = past.saturating_add(1);
+                    if past > PAST {
+                        return;
+                    }
+                    from = number.saturating_add(1);
+                } else if active < group.members.len() {
+                    // `B-69`: one that is away may take it.
+                    group.set_apart(number, self.generation);
+                } else {
+                    // `B-55`: no member may receive it or takes packets of its size.
+                    self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+                    forget(&mut self.journal, key, group, number);
+                }
                 continue;
             }
             let at = start.saturating_add(step).checked_rem(active).unwrap_or(0);
             let Some(member) = group.members.get(at).copied() else {
                 return;
             };
-            match self.pump_member(now, key, member) {
+            match self.pump_member(now, key, member, number) {
                 Pumped::Sent => {}
+                Pumped::Gone => continue,
                 Pumped::Idle => refused = refused.saturating_add(1),
                 Pumped::Denied => {
                     refused = refused.saturating_add(1);
@@ -309,97 +334,93 @@ impl Core {
         }
     }
 
-    /// Sends the first that waits to a member.
-    fn pump_member(&mut self, now: Now, group_key: Key, member: Member) -> Pumped {
-        loop {
-            let Some(group) = self.shared.groups.get_mut(group_key) else {
-                return Pumped::Idle;
-            };
-            let Some(session) = self.sessions.get_mut(member.session) else {
-                return Pumped::Idle;
-            };
-            let Some(key) = session.connection else {
-                return Pumped::Idle;
-            };
-            let Some(connection) = self.connections.get_mut(key) else {
-                return Pumped::Idle;
-            };
-            let room = connection.has_room(self.config.memory.outbox_bytes);
-            let Some(connected) = connection.connected.as_deref_mut() else {
-                return Pumped::Idle;
-            };
-            if !session.queue.is_empty() || session.in_flight.len() >= connected.receive_maximum {
-                // `Core::pump` has the groups looked at when it makes room.
-                return Pumped::Idle;
-            }
-            let Some(number) = group.waiting.first().copied() else {
-                return Pumped::Idle;
-            };
-            if !room {
-                self.wakers.extend(connection.outbox.ask_to_tell_drained());
-                return Pumped::Idle;
-            }
-            let Some(message) = group
-                .messages
-                .get(&number)
-                .map(|held| Arc::clone(&held.message))
-            else {
-                group.waiting.remove(&number);
-                continue;
-            };
-            if message.is_expired(now.unix) {
-                self.statistics.dropped = self.statistics.dropped.saturating_add(1);
-                forget(&mut self.journal, group_key, group, number);
-                continue;
-            }
-            connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
-            if !connected.may_receive(&message.topic, &*self.observer) {
-                // Another member may be allowed.
-                return Pumped::Denied;
-            }
-            let version = connected.version;
-            let maximum = connected.maximum_packet_size;
-            let qos = message.qos.min(member.qos);
-            let shape = Shape {
-                version,
-                qos,
-                retain: false,
-                dup: false,
-                ids: &[],
-            };
-            if self
-                .single
-                .encode(&message.publication(), shape, now.unix)
-                .is_none()
-                || self.single.len() > maximum
-            {
-                // Another member may take packets of this size.
-                return Pumped::Denied;
-            }
-            if let Some(meter) = &mut self.meter
-                && let Err(at) = meter.deliver_shared(now.monotonic, key)
-            {
-                self.pump_later(key, at);
-                return Pumped::Idle;
-            }
-            let packet_id = if qos == QoS::AtMostOnce {
-                forget(&mut self.journal, group_key, group, number);
-                None
-            } else {
-                group.unwait(number);
-                let share = Share {
-                    group: group_key,
-                    number,
-                };
-                Some(session.send_share(share, qos))
-            };
-            self.single.append_to(&mut connection.staged, packet_id);
-            self.statistics.count_delivery(qos);
-            self.touch(key);
-            if self.meter.is_some() && packet_id.is_some() {
-                self.note_sent(now, version, member.session);
-            }
-            return Pumped::Sent;
+    /// Sends one that waits to a member.
+    fn pump_member(&mut self, now: Now, group_key: Key, member: Member, number: u64) -> Pumped {
+        let Some(group) = self.shared.groups.get_mut(group_key) else {
+            return Pumped::Idle;
+        };
+        let Some(session) = self.sessions.get_mut(member.session) else {
+            return Pumped::Idle;
+        };
+        let Some(key) = session.connection else {
+            return Pumped::Idle;
+        };
+        let Some(connection) = self.connections.get_mut(key) else {
+            return Pumped::Idle;
+        };
+        let room = connection.has_room(self.config.memory.outbox_bytes);
+        let Some(connected) = connection.connected.as_deref_mut() else {
+            return Pumped::Idle;
+        };
+        if !session.queue.is_empty() || session.in_flight.len() >= connected.receive_maximum {
+            // `Core::pump` has the groups looked at when it makes room.
+            return Pumped::Idle;
         }
+        if !room {
+            self.wakers.extend(connection.outbox.ask_to_tell_drained());
+            return Pumped::Idle;
+        }
+        let message = group.messages.get(&number);
+        let Some(message) = message.map(|held| Arc::clone(&held.message)) else {
+            group.unwait(number);
+            return Pumped::Gone;
+        };
+        if message.is_expired(now.unix) {
+            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
+            forget(&mut self.journal, group_key, group, number);
+            return Pumped::Gone;
+        }
+        let maximum = connected.maximum_packet_size;
+        if message.topic.len().saturating_add(message.payload.len()) > maximum {
+            // Before it is copied: this is asked again at every look.
+            return Pumped::Denied;
+        }
+        connected.refresh(&*self.authorize, self.generation, &mut self.stamps);
+        if !connected.may_receive(&message.topic, &*self.observer) {
+            // Another member may be allowed.
+            return Pumped::Denied;
+        }
+        let version = connected.version;
+        let qos = message.qos.min(member.qos);
+        let shape = Shape {
+            version,
+            qos,
+            retain: false,
+            dup: false,
+            ids: &[],
+        };
+        if self
+            .single
+            .encode(&message.publication(), shape, now.unix)
+            .is_none()
+            || self.single.len() > maximum
+        {
+            // Another member may take packets of this size.
+            return Pumped::Denied;
+        }
+        if let Some(meter) = &mut self.meter
+            && let Err(at) = meter.deliver_shared(now.monotonic, key)
+        {
+            self.pump_later(key, at);
+            return Pumped::Idle;
+        }
+        let packet_id = if qos == QoS::AtMostOnce {
+            forget(&mut self.journal, group_key, group, number);
+            None
+        } else {
+            group.unwait(number);
+            let share = Share {
+                group: group_key,
+                number,
+            };
+            Some(session.send_share(share, qos))
+        };
+        self.single.append_to(&mut connection.staged, packet_id);
+        self.statistics.count_delivery(qos);
+        self.touch(key);
+        if self.meter.is_some() && packet_id.is_some() {
+            self.note_sent(now, version, member.session);
+        }
+        Pumped::Sent
     }
 }
