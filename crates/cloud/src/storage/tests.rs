@@ -223,6 +223,22 @@ fn an_import_replaces_nothing() {
     assert!(std::fs::read(data_file(folder.path())).unwrap() == before);
 }
 
+/// A killed import leaves its file behind, and in a container the next one may have the same process id.
+#[test]
+fn what_a_killed_import_left_behind_is_in_no_other() {
+    let text = exported(&Snapshot::with_backend(first(), &FORMAT).unwrap(), false);
+    let (folder, _) = imported(&text).unwrap();
+    let left = format!(".import.{}.new", std::process::id());
+    std::fs::rename(data_file(folder.path()), folder.path().join(left)).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let empty = format!("{}\n{{\"records\":0}}\n", lines[0]);
+    assert_eq!(
+        import(folder.path(), empty.as_bytes(), &mut |_, _| ()).unwrap(),
+        0
+    );
+    assert_eq!(exported(&open(folder.path()).unwrap(), false), empty);
+}
+
 /// Each row that is taken away or spoiled is missed by what refers to it, or is noticed itself.
 #[test]
 fn what_does_not_agree_is_named() {

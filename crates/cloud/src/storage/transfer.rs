@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, BufRead};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use thingwire_store::{RedbStore, Snapshot, Store as _, StoreError, Write};
 
@@ -39,7 +39,7 @@ pub enum ImportError {
     },
     /// There is data already.
     #[error("`{0}` is there already; choose a folder without data")]
-    Exists(std::path::PathBuf),
+    Exists(PathBuf),
     /// The text cannot be read.
     #[error("the text cannot be read: {0}")]
     Read(io::Error),
@@ -126,7 +126,7 @@ pub fn import(
     }
     let entries = read(text, progress)?;
     crate::start::make_folder(folder).map_err(|error| failed(folder, error.into()))?;
-    let beside = folder.join(format!(".import.{}.new", std::process::id()));
+    let beside = beside(folder).map_err(|error| failed(folder, error.into()))?;
     let written = write(&beside, &entries)
         .and_then(|()| Ok(place(&beside, &path)?))
         .and_then(|()| Ok(sync_folder(folder)?));
@@ -138,6 +138,14 @@ pub fn import(
         }
         Err(error) => Err(failed(&path, error)),
     }
+}
+
+/// A name that no other import has, not even one that was killed: in containers process ids come again, and the rows of two texts
+/// would be mixed.
+fn beside(folder: &Path) -> io::Result<PathBuf> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(folder.join(format!(".import.{:016x}.new", u64::from_ne_bytes(random))))
 }
 
 /// Unlike a rename a link does not replace what another import or a first start has made since; not every file
