@@ -33,7 +33,8 @@ impl SessionError {
     pub const fn disconnect_reason(&self) -> Option<ReasonCode> {
         match self {
             Self::Decode(error) | Self::Protocol(error) => Some(error.reason_code()),
-            Self::Resource(_) => Some(ReasonCode::QUOTA_EXCEEDED),
+            // The client comes back at once: with any other reason the server would publish the Will [MQTT-3.1.2-8].
+            Self::Resource(_) => Some(ReasonCode::SUCCESS),
             Self::PingTimeout | Self::AckTimeout => Some(ReasonCode::UNSPECIFIED_ERROR),
             Self::Refused(_) | Self::Disconnected(_) | Self::ConnAckTimeout | Self::Connect(_) => {
                 None

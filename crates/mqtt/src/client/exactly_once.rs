@@ -77,13 +77,14 @@ impl Session<'_> {
     }
 
     /// Ends the connection when a message was left out and there is room for it now, or nothing under way that would make room.
+    /// One that is being closed ends anyway, and has to write what it still owes first.
     pub(super) fn fetch(&self) -> Result<(), SessionError> {
         let has_room = self.free() >= HEADER.max(self.arena.capacity() / 4);
         let may_get_room = || {
             let received = self.arena.find(|entry| entry.kind == Kind::Received);
             received.is_some() || !self.is_idle()
         };
-        if self.left_out && (has_room || !may_get_room()) {
+        if self.left_out && self.is_connected() && (has_room || !may_get_room()) {
             return Err(SessionError::Resource(NO_ROOM));
         }
         Ok(())

@@ -114,10 +114,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Ends the connection because of `error`: in MQTT 5 the server is told why, in 3.1.1 a
-    /// DISCONNECT would say that all is well, so there is none.
+    /// Ends the connection because of `error`: in MQTT 5 the server is told why, in 3.1.1 a DISCONNECT would say that all is
+    /// well, so there is none. With [`SessionError::Resource`] all is well for the server: a DISCONNECT in both, and no Will.
     pub fn abort(&mut self, error: &SessionError) {
         let told = match self.link {
+            #[cfg(feature = "qos2")]
+            Link::Up if matches!(error, SessionError::Resource(_)) => error.disconnect_reason(),
             Link::Up if self.options.version.is_v5() && self.writing.is_none() => {
                 error.disconnect_reason()
             }

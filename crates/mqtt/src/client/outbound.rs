@@ -45,6 +45,8 @@ impl Session<'_> {
     pub fn poll_timeout(&self) -> Option<Millis> {
         match self.link {
             Link::Opening { since, .. } => Some(since.after(Self::CONNACK_LIMIT)),
+            #[cfg(feature = "qos2")]
+            Link::Up if self.fetch().is_err() => Some(self.last_received),
             Link::Up | Link::Closing { .. } => {
                 let keep_alive = match self.ping {
                     Ping::Idle => self.ping_due(),
