@@ -178,8 +178,9 @@ impl<'b> Inbox<'b> {
         self.used == 0
     }
 
-    /// Copies the message behind the others, if there is room or room can be made.
-    pub(crate) fn offer(&mut self, message: &Message<'_>) -> Offer {
+    /// Copies the message behind the others, if there is room or room can be made; with QoS 1 and 2 there is none for
+    /// what comes `behind` one that did not fit.
+    pub(crate) fn offer(&mut self, message: &Message<'_>, behind: bool) -> Offer {
         let len = needed(message);
         if len > self.buf.len() {
             return Offer::TooLong;
@@ -187,6 +188,9 @@ impl<'b> Inbox<'b> {
         // What is repeated with QoS 2 does not come here: the session knows it.
         if message.dup && message.qos == QoS::AtLeastOnce && self.knows(message) {
             return Offer::Known;
+        }
+        if behind && message.qos != QoS::AtMostOnce {
+            return Offer::Full;
         }
         let may_evict = message.qos != QoS::AtMostOnce || self.overflow == Overflow::DropOldest;
         while self.buf.len().saturating_sub(self.used) < len {

@@ -314,6 +314,13 @@ impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
         self.statistics.set(statistics);
     }
 
+    fn emptied(&self) {
+        self.statistics.set(QueueStatistics {
+            depth: 0,
+            ..self.statistics.get()
+        });
+    }
+
     /// Whether the message is on its way: it may not give way any more.
     fn is_in_flight(&self, sequence: u32) -> bool {
         match self.flight.get() {

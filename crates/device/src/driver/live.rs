@@ -204,7 +204,9 @@ impl Client<'_> {
             on(Event::Message(message));
             return;
         }
-        let offer = state.inbox.offer(&message);
+        // Those that did not fit come again, and what was sent after them must come after them [MQTT-4.6.0-6].
+        let behind = state.unfetched > 0;
+        let offer = state.inbox.offer(&message, behind);
         let capacity = state.inbox.capacity();
         let lost = match (offer, message.packet_id) {
             (Offer::Taken | Offer::Known, _) => false,

@@ -152,15 +152,24 @@ impl<S: QueueStorage> OfflineQueue<'_, '_, S> {
         let mut lock = self.lock().await;
         let inner = lock.get();
         let mut next = Next::Nothing;
+        let (mut any, mut foreign) = (false, false);
         let look = &mut |bytes: &[u8]| {
+            any = true;
             let Some(record) = Record::read(bytes) else {
                 // Not ours: flash that was used for something else.
+                foreign = true;
                 return Visit::Remove;
             };
             next = self.give(&record, clock());
             Visit::Stop
         };
         inner.storage.visit(inner.buffer, look).await?;
+        if foreign {
+            self.removed();
+        } else if !any {
+            // Whoever removed the last was dropped before it was counted.
+            self.emptied();
+        }
         drop(lock);
         Ok(next)
     }

@@ -338,3 +338,24 @@ fn the_fifty_first_subscription_is_refused_at_the_call_b31() {
     let config = scene.config().subscriptions(&filters);
     assert!(Client::new(config, memory.lend()).is_err());
 }
+
+/// The memory that the answer is read from held another packet before.
+#[test]
+fn an_unsubscribe_that_ends_with_the_session_is_a_success() {
+    let scene = Scene::new(Version::V5);
+    scene.play(scene.config(), async |client| {
+        let mut server = scene.network.accept_mqtt(false).await;
+        client.connected().await;
+        let payload = [0xFF; 100];
+        client.publish("t", payload, QoS::AtMostOnce).await.unwrap();
+        let (unsubscribed, ()) = join(client.unsubscribe("a"), async {
+            server.next().await;
+            server.expect("UNSUBSCRIBE 1 a").await;
+            server.break_off();
+            let _server = scene.network.accept_mqtt(false).await;
+            scene.world.sleep(1_000).await;
+        })
+        .await;
+        assert_eq!(unsubscribed, Ok(()));
+    });
+}

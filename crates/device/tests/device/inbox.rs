@@ -139,6 +139,46 @@ fn what_does_not_fit_is_fetched_again_when_the_application_has_caught_up() {
 }
 
 #[test]
+fn what_comes_after_a_message_that_did_not_fit_waits_its_turn_mqtt_4_6_0_6() {
+    for version in BOTH {
+        let scene = Scene::new(version);
+        let mut config = scene.config();
+        config.connect.session_expiry = 3_600;
+        small(&scene, config, async |client| {
+            let server = scene.network.accept_mqtt(false).await;
+            for id in 1..=5 {
+                server.message(Some(id), "c", format!("1234{id}").as_bytes());
+            }
+            scene.world.sleep(10).await;
+            for id in 1..=2 {
+                assert_eq!(next(&scene, client).await, Some(format!("c 1234{id}")));
+            }
+            // There is room for it, but the fifth must come first.
+            server.message(Some(6), "c", b"12346");
+            scene.world.sleep(10).await;
+            let server = async {
+                let server = scene.network.accept_mqtt(true).await;
+                again(&server, 5, "c", b"12345");
+                again(&server, 6, "c", b"12346");
+                server
+            };
+            let rest = async {
+                let mut rest = Vec::new();
+                let mut buffer = [0; 64];
+                for _ in 0..4 {
+                    let received = client.next(&mut buffer).await.unwrap();
+                    rest.push(String::from_utf8_lossy(received.payload).into_owned());
+                }
+                rest
+            };
+            let (_server, rest) = join(server, rest).await;
+            assert_eq!(rest, ["12343", "12344", "12345", "12346"], "{version:?}");
+            assert_eq!(next(&scene, client).await, None);
+        });
+    }
+}
+
+#[test]
 fn a_session_that_ends_with_the_connection_loses_it_by_name() {
     for version in BOTH {
         let scene = Scene::new(version);

@@ -440,3 +440,28 @@ fn what_the_client_cannot_send_does_not_enter_the_queue() {
         });
     }
 }
+
+/// It cannot be told apart from a message of a later version, but it must not keep the device awake for ever.
+#[test]
+fn a_record_that_nobody_can_read_leaves_the_queue_once() {
+    let scene = Scene::new(Version::V311);
+    scene.play(scene.config(), async |client| {
+        let (mut storage, mut buffer) = ([0; 200], [0; 64]);
+        let mut storage = RamQueue::new(&mut storage);
+        storage.push(&[0xFF; 20]).await.unwrap();
+        let queue = OfflineQueue::open(client, storage, &mut buffer, QueueOptions::default())
+            .await
+            .unwrap();
+        put(&scene, &queue, "t1", "12345678", Keep::MustArrive)
+            .await
+            .unwrap();
+        let lost = drain_beside(&scene, &queue, async {
+            let mut server = scene.network.accept_mqtt(false).await;
+            assert_eq!(take(&mut server).await, "t1 12345678");
+            scene.world.sleep(1_000).await;
+        })
+        .await;
+        assert_eq!(lost, []);
+        assert_eq!(queue.statistics().depth, 0);
+    });
+}
