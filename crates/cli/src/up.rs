@@ -81,6 +81,10 @@ pub(crate) struct Up {
     /// Change one quota, and enforce all: publishes-per-connection=10; a wrong name lists them all; may be given several times
     #[arg(long = "quota", value_name = "NAME=VALUE", value_parser = quota)]
     changed_quotas: Vec<String>,
+    /// Bytes of topics, payloads and properties that retained messages may take together; what is over is refused, and
+    /// thingwire_retained_bytes in /metrics says how many there are
+    #[arg(long, value_name = "BYTES", default_value_t = Config::RETAINED_BYTES)]
+    retained_bytes: usize,
     /// TLS versions of the ports for devices, by AWS's name of the security policy
     #[arg(long, value_name = "POLICY", default_value = TlsPolicy::default().name(), value_parser = tls_policy())]
     tls_policy: TlsPolicy,
@@ -203,6 +207,7 @@ impl Up {
                 BehaviourFlag::Mqtt => Behaviour::Mqtt,
             },
             quotas,
+            retained_bytes: self.retained_bytes,
             tls_policy: self.tls_policy,
             access_keys_file: self.access_keys,
             websocket_life: Duration::from_secs(self.websocket_life),

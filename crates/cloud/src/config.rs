@@ -108,6 +108,8 @@ pub struct Config {
     pub behaviour: Behaviour,
     /// AWS's rates and account numbers. Usually off.
     pub quotas: Option<Quotas>,
+    /// Bytes of topics, payloads and properties that retained messages may take together (`B-65`).
+    pub retained_bytes: usize,
     /// Which TLS versions the ports for devices take (`A-17`).
     pub tls_policy: TlsPolicy,
     /// More access keys that may sign requests, in the form of AWS's shared credentials file.
@@ -123,6 +125,9 @@ pub struct Config {
 }
 
 impl Config {
+    /// What [`retained_bytes`](Self::retained_bytes) usually is: 1 GiB, because they are all in memory.
+    pub const RETAINED_BYTES: usize = 1024 * 1024 * 1024;
+
     /// The defaults over this folder.
     #[must_use]
     pub fn new(data_dir: impl Into<PathBuf>) -> Self {
@@ -143,6 +148,7 @@ impl Config {
             strict_sni: false,
             behaviour: Behaviour::default(),
             quotas: None,
+            retained_bytes: Self::RETAINED_BYTES,
             tls_policy: TlsPolicy::default(),
             access_keys_file: None,
             signature_skew: SIGNATURE_SKEW,

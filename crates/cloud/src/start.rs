@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use thingwire_broker::{Authorize, Broker, DisconnectReason, Peer, Reserved, edge};
+use thingwire_broker::{Authorize, Broker, DisconnectReason, Memory, Peer, Reserved, edge};
 use thingwire_contract::reserved;
 use thingwire_store::{RedbStore, Store};
 use tokio::sync::{mpsc, watch};
@@ -327,6 +327,10 @@ fn broker_settings(config: &Config) -> thingwire_broker::Config {
             publish: reserved::may_publish,
             subscribe: reserved::may_subscribe,
             counted: reserved::counted,
+        },
+        memory: Memory {
+            retained_bytes: config.retained_bytes,
+            ..Memory::default()
         },
         ..thingwire_broker::Config::default()
     }

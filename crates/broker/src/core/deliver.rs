@@ -29,7 +29,7 @@ impl Core {
         topic: TopicRef,
         retain: bool,
     ) -> bool {
-        let mut durable = retain && self.retain(publication, topic);
+        let mut durable = retain && self.retain(now, publication, topic);
         let mut matches = self.topics.take_matches(topic, &self.routes);
         let has_groups = !self.shared.is_empty();
         if !matches.list.is_empty() || has_groups {

@@ -20,6 +20,8 @@ pub struct Statistics {
     pub groups: usize,
     /// Retained messages now.
     pub retained: usize,
+    /// Bytes of their topics, payloads and properties.
+    pub retained_bytes: usize,
     /// CONNECTs that were accepted.
     pub connects: u64,
     /// CONNECTs that were refused.
@@ -89,6 +91,7 @@ impl Core {
             subscriptions: self.routes.len().saturating_add(self.shared.members()),
             groups: self.shared.len(),
             retained: self.retained.len(),
+            retained_bytes: self.retained.bytes(),
             ..self.statistics
         }
     }

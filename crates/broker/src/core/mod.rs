@@ -342,7 +342,7 @@ impl Core {
             None => Ok(()),
         };
         if retain && judged.is_ok() {
-            judged = self.check_retained(topic, payload);
+            judged = self.check_retained(now, topic, payload, properties);
         }
         if judged.is_err() {
             self.statistics.refused_publishes = self.statistics.refused_publishes.saturating_add(1);

@@ -24,6 +24,8 @@ enum Refusal {
     Denied { action: Action, explanation: String },
     /// A rule said no; MQTT 5 gets this code.
     Rule { code: ReasonCode, detail: String },
+    /// There is no room for it (`B-65`): it is discarded and the connection stays, in both versions.
+    NoRoom { detail: String },
 }
 
 impl Core {
@@ -95,7 +97,7 @@ impl Core {
             None => self.judge(key, topic, publish.retain),
         };
         let judged = judged.and_then(|topic_ref| {
-            self.check_content(publish, topic)?;
+            self.check_content(now, publish, topic)?;
             Ok(topic_ref)
         });
         let topic_ref = match judged {
@@ -144,7 +146,7 @@ impl Core {
         };
         let mut judged = meter.publish(now.monotonic, key, topic, publish.retain);
         if publish.retain && judged.is_ok() {
-            judged = self.check_retained(topic, publish.payload);
+            judged = self.check_retained(now, topic, publish.payload, publish.properties);
         }
         let (Err(detail), Some(meter)) = (judged, &mut self.meter) else {
             return false;
@@ -240,7 +242,12 @@ impl Core {
         Ok(topic_ref)
     }
 
-    fn check_content(&self, publish: &Publish<'_>, topic: &str) -> Result<(), Refusal> {
+    fn check_content(
+        &mut self,
+        now: Now,
+        publish: &Publish<'_>,
+        topic: &str,
+    ) -> Result<(), Refusal> {
         if !publish.properties.is_empty()
             && let Some((code, detail)) = property_violation(publish.properties, &self.rules)
         {
@@ -249,15 +256,11 @@ impl Core {
                 detail: detail.into(),
             });
         }
-        if publish.retain
-            && let Err(detail) = self.check_retained(topic, publish.payload)
-        {
-            return Err(Refusal::Rule {
-                code: ReasonCode::QUOTA_EXCEEDED,
-                detail,
-            });
+        if !publish.retain {
+            return Ok(());
         }
-        Ok(())
+        self.check_retained(now, topic, publish.payload, publish.properties)
+            .map_err(|detail| Refusal::NoRoom { detail })
     }
 
     /// Tells the observer and the client of a refused publish, each version in its way.
@@ -297,6 +300,18 @@ impl Core {
                 });
                 (code, detail, false)
             }
+            Refusal::NoRoom { detail } => {
+                self.observer.event(Event::Violated {
+                    client: &connected.client,
+                    detail: &detail,
+                });
+                // Without PUBACK a client with MQTT 3.1.1 keeps it.
+                if let (Version::V5, Some(packet_id)) = (connected.version, publish.packet_id) {
+                    let code = ReasonCode::QUOTA_EXCEEDED;
+                    self.refuse_with_puback(key, publish.qos, packet_id, code, detail);
+                }
+                return;
+            }
         };
         match (connected.version, publish.packet_id) {
             (Version::V5, Some(packet_id)) => {
@@ -304,9 +319,6 @@ impl Core {
             }
             // `B-53`: nothing can be told about QoS 0; the denial stands in the log.
             (Version::V5, None) if is_denied => {}
-            (Version::V311, _) if code == ReasonCode::QUOTA_EXCEEDED => {
-                // `B-65`: the excess is discarded; without PUBACK the client keeps it.
-            }
             _ => {
                 let reason = if is_denied {
                     DisconnectReason::AuthError

@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use thingwire_mqtt::Properties;
 use thingwire_mqtt::topic::{ParentMatch, matches};
 
 use super::Core;
 use super::durable::Change;
-use super::message::{Message, Publication};
+use super::message::{Message, Publication, wire_bytes};
 use super::topics::TopicRef;
-use crate::Now;
+use crate::{Millis, Now};
+
+/// Milliseconds until a full store of retained messages is searched for expired ones again: each publish would go
+/// through all of them.
+const PURGE_AGAIN: u64 = 1000;
 
 /// By topic.
 #[derive(Default)]
@@ -17,9 +22,16 @@ pub(crate) struct Retained {
     messages: HashMap<Arc<str>, Arc<Message>>,
     /// Of topics, payloads and properties together.
     bytes: usize,
+    /// When it was last full and searched for expired messages (monotonic clock).
+    purged: Option<Millis>,
 }
 
 impl Retained {
+    /// Of topics, payloads and properties together.
+    pub(crate) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.messages.len()
     }
@@ -39,14 +51,31 @@ impl Retained {
         found
     }
 
-    /// Whether this one fits beside the others; what it replaces makes room.
-    fn has_room(&self, topic: &str, payload: &[u8], messages: usize, bytes: usize) -> bool {
+    /// Whether this one, of so many bytes, fits beside the others; what it replaces makes room, so one that is not larger always fits.
+    ///
+    /// # Errors
+    /// The bound that it is over, in words.
+    fn check_room(
+        &self,
+        topic: &str,
+        new: usize,
+        messages: usize,
+        bytes: usize,
+    ) -> Result<(), String> {
         let old = self.messages.get(topic);
+        if old.is_none() && self.messages.len() >= messages {
+            return Err(format!(
+                "B-65: {messages} retained messages are kept, and no more; remove some"
+            ));
+        }
         let freed = old.map_or(0, |old| weight(&old.topic, &old.payload, &old.properties));
-        let others = self.bytes.saturating_sub(freed);
-        (old.is_some() || self.messages.len() < messages)
-            // Of a long message at least its payload must fit; its properties are bounded (`B-75`).
-            && others.saturating_add(weight(topic, payload, &[])) <= bytes
+        if new <= freed || self.bytes.saturating_sub(freed).saturating_add(new) <= bytes {
+            return Ok(());
+        }
+        Err(format!(
+            "B-65: a retained message of {new} bytes beside {} of the {bytes} that may be kept; remove some or raise `retained-bytes`",
+            self.bytes
+        ))
     }
 
     pub(crate) fn insert(&mut self, message: Message) {
@@ -77,13 +106,29 @@ fn weight(topic: &str, payload: &[u8], properties: &[u8]) -> usize {
 
 impl Core {
     /// Whether one more may be kept (`B-65`). Removing is always possible, replacing where there is room for what the new one has more.
+    /// Those that have expired make room (`B-74`).
     ///
     /// # Errors
     /// The quota or the setting that it is over, in words.
-    pub(super) fn check_retained(&self, topic: &str, payload: &[u8]) -> Result<(), String> {
+    pub(super) fn check_retained(
+        &mut self,
+        now: Now,
+        topic: &str,
+        payload: &[u8],
+        properties: Properties<'_>,
+    ) -> Result<(), String> {
         if payload.is_empty() {
             return Ok(());
         }
+        let new = weight(topic, payload, wire_bytes(properties));
+        let first = self.retained_room(topic, new);
+        if first.is_ok() || !self.purge_retained(now) {
+            return first;
+        }
+        self.retained_room(topic, new)
+    }
+
+    fn retained_room(&self, topic: &str, new: usize) -> Result<(), String> {
         if let Some(meter) = &self.meter
             && self.retained.get(topic).is_none()
         {
@@ -91,14 +136,36 @@ impl Core {
         }
         let memory = &self.config.memory;
         let (messages, bytes) = (memory.retained_messages, memory.retained_bytes);
-        if self.retained.has_room(topic, payload, messages, bytes) {
-            return Ok(());
+        self.retained.check_room(topic, new, messages, bytes)
+    }
+
+    /// Removes what has expired, at most once a second. Answers whether that was anything.
+    fn purge_retained(&mut self, now: Now) -> bool {
+        let purged = self.retained.purged;
+        if purged.is_some_and(|purged| now.monotonic.since(purged) < PURGE_AGAIN) {
+            return false;
         }
-        Err("B-65: there are too many retained messages, or too many bytes of them".to_owned())
+        self.retained.purged = Some(now.monotonic);
+        let messages = self.retained.messages.values();
+        let expired: Vec<_> = messages
+            .filter(|message| message.is_expired(now.unix))
+            .map(|message| Arc::clone(&message.topic))
+            .collect();
+        for topic in &expired {
+            self.retained.remove(topic);
+            let topic = Arc::clone(topic);
+            self.journal.push(Change::Retained { topic });
+        }
+        !expired.is_empty()
     }
 
     /// Keeps or, with an empty payload, removes (`B-62`). Answers whether the store must know.
-    pub(super) fn retain(&mut self, publication: &Publication<'_>, topic: TopicRef) -> bool {
+    pub(super) fn retain(
+        &mut self,
+        now: Now,
+        publication: &Publication<'_>,
+        topic: TopicRef,
+    ) -> bool {
         let name = self
             .topics
             .name(topic)
@@ -107,7 +174,9 @@ impl Core {
             // Stored even when there is none: an earlier removal may not have reached the disk yet.
             self.retained.remove(&name);
         } else {
-            if self.check_retained(&name, publication.payload).is_err() {
+            let properties = publication.properties;
+            let room = self.check_retained(now, &name, publication.payload, properties);
+            if room.is_err() {
                 self.statistics.dropped = self.statistics.dropped.saturating_add(1);
                 return false;
             }

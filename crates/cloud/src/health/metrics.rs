@@ -119,6 +119,11 @@ fn broker(page: &mut Page, broker: &Statistics) {
             "Retained messages now.",
             broker.retained,
         ),
+        (
+            "retained_bytes",
+            "Bytes of their topics, payloads and properties.",
+            broker.retained_bytes,
+        ),
     ] {
         page.single(&format!("thingwire_{name}"), Kind::Gauge, help, value);
     }

@@ -159,3 +159,88 @@ fn b_65_there_is_a_most_of_retained_messages() {
     world.send(&three, &[keep("d", 1, "x"), Packet::PingReq]);
     assert_eq!(world.got(&three), ["PINGRESP"]);
 }
+
+/// A retained publish with QoS 1 and these properties.
+fn keep<'a>(topic: &'a str, id: u16, payload: &'a str, list: &'a [Property<'a>]) -> Packet<'a> {
+    Packet::Publish(Publish {
+        retain: true,
+        qos: Q1,
+        packet_id: PacketId::new(id),
+        properties: Properties::List(list),
+        ..message(topic, payload)
+    })
+}
+
+#[test]
+fn b_65_b_74_what_has_expired_makes_room_for_what_is_retained_next() {
+    for bound in ["messages", "bytes", "quota"] {
+        let mut world = World::with(|config| match bound {
+            "messages" => config.memory.retained_messages = 2,
+            "bytes" => config.memory.retained_bytes = 20,
+            _ => {
+                config.quotas = Some(crate::Quotas {
+                    retained_messages: 2,
+                    ..crate::Quotas::default()
+                });
+            }
+        });
+        let device = world.client(V5, "device");
+        let short = [Property::MessageExpiryInterval(10)];
+        world.send(
+            &device,
+            &[keep("a", 1, "x", &short), keep("b", 2, "x", &[])],
+        );
+        world.got(&device);
+        let payload = "x".repeat(15);
+        let third = |id| keep("c", id, &payload, &[]);
+        world.send(&device, &[third(3)]);
+        assert_eq!(codes(&world.got(&device)), ["PUBACK #3 97"], "{bound}");
+        world.pass(11);
+        world.send(&device, &[third(4)]);
+        assert_eq!(codes(&world.got(&device)), ["PUBACK #4 00"], "{bound}");
+        assert_eq!(world.core.statistics().retained, 2);
+        world.crash();
+        assert_eq!(world.core.statistics().retained, 2, "its row is gone too");
+    }
+}
+
+#[test]
+fn b_65_b_72_over_the_bound_what_is_not_larger_may_replace_and_properties_count() {
+    let mut world = World::with(|config| config.memory.retained_bytes = 100);
+    let device = world.client(V5, "device");
+    let list = [Property::ContentType("text/plain")];
+    let payload = "x".repeat(86);
+    // 1 + 86 + 13.
+    world.send(&device, &[keep("a", 1, &payload, &list)]);
+    assert_eq!(codes(&world.got(&device)), ["PUBACK #1 00"]);
+    assert_eq!(world.core.statistics().retained_bytes, 100);
+    let longer = "x".repeat(87);
+    world.send(&device, &[keep("a", 2, &longer, &list)]);
+    let got = world.got(&device);
+    assert_eq!(codes(&got), ["PUBACK #2 97"]);
+    assert!(got[0].contains("100 that may be kept"), "{got:?}");
+    assert!(got[0].contains("`retained-bytes`"), "{got:?}");
+    // A restart with a lower bound: what is there may still be replaced by what is not larger.
+    world.pass(2);
+    world.config.memory.retained_bytes = 50;
+    world.crash();
+    let device = world.client(V5, "device");
+    world.send(
+        &device,
+        &[keep("a", 3, &payload, &list), keep("a", 4, "x", &[])],
+    );
+    assert_eq!(codes(&world.got(&device)), ["PUBACK #3 00", "PUBACK #4 00"]);
+}
+
+#[test]
+fn b_65_without_room_a_retained_qos_0_message_is_discarded_and_the_connection_stays() {
+    for version in [V3, V5] {
+        let mut world = World::with(|config| config.memory.retained_bytes = 10);
+        let device = world.client(version, "device");
+        let payload = "x".repeat(10);
+        world.send(&device, &[retained("a", &payload), Packet::PingReq]);
+        assert_eq!(world.got(&device), ["PINGRESP"]);
+        assert_eq!(world.core.statistics().refused_publishes, 1);
+        assert_eq!(world.core.statistics().retained, 0);
+    }
+}
