@@ -27,6 +27,9 @@ pub(crate) enum Ack {
     Refuse(QoS, PacketId, ReasonCode, Option<String>),
     /// PUBREC with success.
     Received(PacketId),
+    /// The same for a message that came over an earlier connection, whose batch is older than this answer's: success if the
+    /// session still knows it when this one's is done.
+    ReceivedAgain(PacketId),
     /// PUBCOMP, with MQTT 5's code.
     Complete(PacketId, ReasonCode),
     /// SUBACK; `added` are the filters that are not on disk yet.
@@ -103,7 +106,14 @@ impl Core {
                     self.wakers.extend(connection.outbox.resume());
                 }
             }
-            if first.batch.is_none() || stored {
+            let kept = match &first.ack {
+                Ack::ReceivedAgain(packet_id) => self
+                    .sessions
+                    .get(connected.session)
+                    .is_some_and(|session| session.received.contains(&packet_id.get())),
+                _ => first.batch.is_none() || stored,
+            };
+            if kept {
                 self.emit(key, first.ack);
             } else {
                 self.fail(now, key, number, first.ack);
@@ -134,7 +144,7 @@ impl Core {
                 let ack = success(packet_id);
                 connection.stage(version, &Packet::PubAck(ack));
             }
-            Ack::Received(packet_id) => {
+            Ack::Received(packet_id) | Ack::ReceivedAgain(packet_id) => {
                 let ack = success(packet_id);
                 connection.stage(version, &Packet::PubRec(ack));
             }
@@ -204,10 +214,6 @@ impl Core {
         let version = connected.version;
         let session = connected.session;
         let unspecified = ReasonCode::UNSPECIFIED_ERROR;
-        let failed = match &ack {
-            Ack::Received(packet_id) => Some(*packet_id),
-            _ => None,
-        };
         let answer = match (ack, version) {
             (Ack::Connect, _) => {
                 self.fail_connect(now, key, session, version);
@@ -217,8 +223,7 @@ impl Core {
                 let reason = Some(STORE_FAILED.into());
                 Ack::Refuse(QoS::AtLeastOnce, packet_id, unspecified, reason)
             }
-            (Ack::Received(packet_id), Version::V5) => {
-                self.forget_received(session, packet_id);
+            (Ack::Received(packet_id) | Ack::ReceivedAgain(packet_id), Version::V5) => {
                 let reason = Some(STORE_FAILED.into());
                 Ack::Refuse(QoS::ExactlyOnce, packet_id, unspecified, reason)
             }
@@ -248,10 +253,13 @@ impl Core {
             },
             (refusal @ (Ack::Refuse(..) | Ack::Complete(..)), _) => refusal,
             // MQTT 3.1.1 has no way to say it: closing without the answer is the only honest one.
-            (Ack::Publish(_) | Ack::Received(_) | Ack::Unsubscribe { .. }, Version::V311) => {
-                if let Some(packet_id) = failed {
-                    self.forget_received(session, packet_id);
-                }
+            (
+                Ack::Publish(_)
+                | Ack::Received(_)
+                | Ack::ReceivedAgain(_)
+                | Ack::Unsubscribe { .. },
+                Version::V311,
+            ) => {
                 self.end_connection(
                     now,
                     key,

@@ -10,6 +10,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use thingwire_mqtt::PacketId;
 use thingwire_store::Write;
 
 use super::Core;
@@ -67,6 +68,15 @@ struct UnderWay {
     number: u64,
     changes: Vec<Change>,
     waiters: Vec<Key>,
+    receipts: Vec<Receipt>,
+}
+
+/// A message with QoS 2 whose PUBREC waits for a batch: known to the session, and not to be answered by another connection as if it
+/// were on disk.
+struct Receipt {
+    connection: Key,
+    session: Key,
+    packet_id: PacketId,
 }
 
 /// Changes on their way to the store.
@@ -75,6 +85,7 @@ pub(crate) struct Journal {
     pub(crate) enabled: bool,
     changes: Vec<Change>,
     waiters: Vec<Key>,
+    receipts: Vec<Receipt>,
     under_way: VecDeque<UnderWay>,
     next: u64,
     timer_set: bool,
@@ -96,6 +107,7 @@ impl Journal {
             enabled,
             changes: Vec::new(),
             waiters: Vec::new(),
+            receipts: Vec::new(),
             under_way: VecDeque::new(),
             next: 1,
             timer_set: false,
@@ -120,6 +132,26 @@ impl Journal {
             self.waiters.push(connection);
         }
         self.next
+    }
+
+    /// The session knows this message from now on; when the batch that is made next fails, it must not any more, whatever has
+    /// become of the connection.
+    pub(crate) fn receive(&mut self, connection: Key, session: Key, packet_id: PacketId) {
+        self.receipts.push(Receipt {
+            connection,
+            session,
+            packet_id,
+        });
+    }
+
+    /// Whether this message came over an earlier connection and may still turn out not to be on disk.
+    pub(crate) fn may_fail(&self, connection: Key, session: Key, packet_id: PacketId) -> bool {
+        let under_way = self.under_way.iter().flat_map(|batch| &batch.receipts);
+        under_way.chain(&self.receipts).any(|receipt| {
+            receipt.session == session
+                && receipt.packet_id == packet_id
+                && receipt.connection != connection
+        })
     }
 
     /// A persistent session ended.
@@ -187,6 +219,7 @@ impl Core {
         }
         let changes = std::mem::take(&mut journal.changes);
         let waiters = std::mem::take(&mut journal.waiters);
+        let receipts = std::mem::take(&mut journal.receipts);
         let number = journal.next;
         journal.next = number.saturating_add(1);
         let writes = changes.iter().map(|change| self.derive(change)).collect();
@@ -194,6 +227,7 @@ impl Core {
             number,
             changes,
             waiters,
+            receipts,
         });
         Some(Batch { number, writes })
     }
@@ -224,6 +258,9 @@ impl Core {
         } else {
             self.statistics.failed_batches = self.statistics.failed_batches.saturating_add(1);
             self.repair(now, batch.changes);
+            for receipt in batch.receipts {
+                self.forget_received(receipt.session, receipt.packet_id);
+            }
         }
         for key in batch.waiters {
             self.release(now, key, number, stored);

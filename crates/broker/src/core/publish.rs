@@ -66,7 +66,11 @@ impl Core {
         {
             if publish.qos == QoS::ExactlyOnce && session.received.contains(&packet_id.get()) {
                 // [MQTT-4.3.3-10]: it is here already.
-                self.acknowledge(key, Ack::Received(packet_id), false);
+                if self.journal.may_fail(key, connected.session, packet_id) {
+                    self.acknowledge(key, Ack::ReceivedAgain(packet_id), true);
+                } else {
+                    self.acknowledge(key, Ack::Received(packet_id), false);
+                }
                 return;
             }
             // QoS 2 counts until PUBCOMP, however long its PUBREC waits.
@@ -131,6 +135,9 @@ impl Core {
         if publish.qos == QoS::ExactlyOnce {
             if let Some(session) = self.sessions.get_mut(session) {
                 session.received.insert(packet_id.get());
+            }
+            if durable {
+                self.journal.receive(key, session, packet_id);
             }
             self.acknowledge(key, Ack::Received(packet_id), durable);
         } else {

@@ -564,6 +564,9 @@ pub(super) fn render(packet: &Packet<'_>) -> String {
             ack.reason_code.0,
             properties(&ack.properties)
         ),
+        Packet::PubRec(ack) if ack.reason_code.is_failure() => {
+            format!("PUBREC {:02x}", ack.reason_code.0)
+        }
         Packet::SubAck(ack) | Packet::UnsubAck(ack) => format!(
             "{} {:02x?}{}",
             if matches!(packet, Packet::SubAck(_)) {

@@ -210,3 +210,74 @@ fn what_was_sent_with_qos_2_does_not_expire_any_more() {
     let (_, got) = world.persistent(V5, "device");
     assert_eq!(got, ["CONNACK 00 present", "PUBLISH #1 dup a x"]);
 }
+
+/// The message is taken back where it waits, so its identifier must be forgotten too, or its repetition would be thrown away.
+#[test]
+fn mqtt_4_3_3_10_a_message_whose_batch_failed_is_not_here_already_on_the_next_connection() {
+    for (version, early) in [(V3, false), (V5, false), (V3, true), (V5, true)] {
+        let mut world = standard();
+        let (keeper, _) = world.persistent(V5, "keeper");
+        world.subscribe(&keeper, &[("a", Q2)]);
+        world.send(&keeper, &[goodbye(ReasonCode::SUCCESS)]);
+        let (from, _) = world.persistent(version, "from");
+        world.pass(2);
+        world.disk = Disk::Waiting;
+        world.send(&from, &[Packet::Publish(exactly_once("a", "x", 1))]);
+        world.lose(&from);
+        let from = world.connecting(keeping(version, "from"));
+        let again = Packet::Publish(Publish {
+            dup: true,
+            ..exactly_once("a", "x", 1)
+        });
+        if early {
+            // Not waiting for CONNACK, and so before its fate is known.
+            world.send(&from, std::slice::from_ref(&again));
+        }
+        world.disk_fails();
+        world.disk = Disk::Quick;
+        while world.batches() > 0 {
+            world.disk_stores();
+        }
+        let mut got = world.got(&from);
+        assert!(got.remove(0).starts_with("CONNACK 00 present"));
+        match (early, version) {
+            (false, _) => {
+                assert!(got.is_empty(), "{got:?}");
+                world.send(&from, &[again]);
+                assert_eq!(world.got(&from), ["PUBREC"]);
+                let (_, got) = world.persistent(V5, "keeper");
+                assert_eq!(got[1..], ["PUBLISH #1 a x"]);
+            }
+            // Told, by the end of the connection or in words.
+            (true, Version::V311) => assert_eq!(got, ["closed"]),
+            (true, Version::V5) => assert_eq!(got, ["PUBREC 80"]),
+        }
+    }
+}
+
+#[test]
+fn mqtt_4_3_3_10_a_message_that_comes_again_before_it_is_on_disk_is_answered_when_it_is() {
+    for version in [V3, V5] {
+        let mut world = standard();
+        let (keeper, _) = world.persistent(V5, "keeper");
+        world.subscribe(&keeper, &[("a", Q2)]);
+        world.send(&keeper, &[goodbye(ReasonCode::SUCCESS)]);
+        let (from, _) = world.persistent(version, "from");
+        world.pass(2);
+        world.disk = Disk::Waiting;
+        world.send(&from, &[Packet::Publish(exactly_once("a", "x", 1))]);
+        world.lose(&from);
+        let from = world.connecting(keeping(version, "from"));
+        world.send(&from, &[Packet::Publish(exactly_once("a", "x", 1))]);
+        assert!(world.got(&from).is_empty());
+        world.disk = Disk::Quick;
+        while world.batches() > 0 {
+            world.disk_stores();
+        }
+        let got = world.got(&from);
+        assert!(got[0].starts_with("CONNACK 00 present"), "{got:?}");
+        assert_eq!(got[1..], ["PUBREC"]);
+        let (_, got) = world.persistent(V5, "keeper");
+        assert_eq!(got[1..], ["PUBLISH #1 a x"]);
+    }
+}
