@@ -4,12 +4,14 @@
 //! an error names the member and what was expected.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use axum::http::HeaderMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
-use serde_json::{Map, Value};
+use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use thingwire_broker::Rules;
 use thingwire_mqtt::{Property, QoS, topic};
 
@@ -138,23 +140,43 @@ fn user_properties(header: &str) -> Result<Vec<(String, String)>, Invalid> {
         ))
     };
     let json = STANDARD.decode(header).map_err(|_| invalid())?;
-    let list: Vec<Map<String, Value>> = serde_json::from_slice(&json).map_err(|_| invalid())?;
-    let pairs = list.into_iter().map(|object| {
-        let mut members = object.into_iter();
-        match (members.next(), members.next()) {
-            (Some((name, Value::String(value))), None) => {
-                for text in [&name, &value] {
-                    fits(USER_PROPERTIES, text.len(), FIELD)?;
-                    if text.contains('\0') {
-                        return Err(invalid());
-                    }
-                }
-                Ok((name, value))
+    let list: Vec<Pair> = serde_json::from_slice(&json).map_err(|_| invalid())?;
+    let pairs = list.into_iter().map(|Pair(name, value)| {
+        for text in [&name, &value] {
+            fits(USER_PROPERTIES, text.len(), FIELD)?;
+            if text.contains('\0') {
+                return Err(invalid());
             }
-            _ => Err(invalid()),
         }
+        Ok((name, value))
     });
     pairs.collect()
+}
+
+/// A JSON object with one member. A map would swallow the first of two with the same name.
+struct Pair(String, String);
+
+impl<'de> Deserialize<'de> for Pair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct One;
+        impl<'de> Visitor<'de> for One {
+            type Value = Pair;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with one text")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Pair, A::Error> {
+                let one = members.next_entry()?;
+                let more = members.next_key::<IgnoredAny>()?;
+                match (one, more) {
+                    (Some((name, value)), None) => Ok(Pair(name, value)),
+                    _ => Err(A::Error::custom("not one member")),
+                }
+            }
+        }
+        deserializer.deserialize_map(One)
+    }
 }
 
 /// A text of the query. `[MQTT-1.5.4-2]`: without NUL.
@@ -252,6 +274,7 @@ mod tests {
             (USER_PROPERTIES, "e30="),
             (USER_PROPERTIES, &STANDARD.encode(r#"[{"a":1}]"#)),
             (USER_PROPERTIES, &STANDARD.encode(r#"[{"a":"1","b":"2"}]"#)),
+            (USER_PROPERTIES, &STANDARD.encode(r#"[{"a":"1","a":"2"}]"#)),
             (USER_PROPERTIES, &STANDARD.encode(r#"[{}]"#)),
             (USER_PROPERTIES, &STANDARD.encode(r#"[{"a":"\u0000"}]"#)),
             (USER_PROPERTIES, &many),
