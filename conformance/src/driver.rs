@@ -1,6 +1,6 @@
 //! A foreign client that a test leads by the hand.
 //!
-//! Each client has a small program around it (`python/drive_*.py`, `node/*.mjs`, `examples/rumqttc.rs`) that reads
+//! Each client has a small program around it (`python/drive_*.py`, `node/*.mjs`, `rumqtt/src/bin/rumqttc.rs`) that reads
 //! one JSON object a line and does what it says, and says one JSON object a line of what its client told it. So the
 //! story is written once, in Rust, and every client is judged by the same one.
 //!

@@ -208,7 +208,8 @@ impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
     }
 
     /// Puts a message behind the others. It is sent with its properties, and with QoS 1 at least: with QoS 0 nobody would know whether it may
-    /// leave the queue. QoS 2 is exactly once as long as the client lives; a restart may double what was under way.
+    /// leave the queue. QoS 2 is exactly once as long as the client and this queue live; a restart, or a queue that is opened again, may
+    /// double what was under way.
     ///
     /// A Message Expiry Interval counts from when the server gets the message; [`QueueOptions::max_age`] is for the time before.
     /// Messages with properties or QoS 2 are stored in a form that versions of this library before it had them do not read.

@@ -18,7 +18,7 @@ use crate::say;
 /// A queue that survives restarts.
 pub type Queue = OfflineQueue<'static, 'static, FlashQueue<Partition>>;
 
-/// The longest message: topic, payload and 15 bytes.
+/// The longest message: topic, payload and 15 bytes; with QoS 2 or properties 3 more, and the properties.
 const LONGEST: usize = 1280;
 
 /// Before the storage is tried again after an error.

@@ -55,7 +55,7 @@ pub struct RamQueue<'b> {
 }
 
 impl<'b> RamQueue<'b> {
-    /// An empty queue. Each message takes its topic, its payload and 19 bytes.
+    /// An empty queue. Each message takes its topic, its payload and 19 bytes; with QoS 2 or properties 3 more, and the properties.
     pub fn new(buf: &'b mut [u8]) -> Self {
         Self { buf, used: 0 }
     }

@@ -36,7 +36,7 @@ impl Session<'_> {
 
     /// A PUBLISH has come: answers whether it is the first with this identifier `[MQTT-4.3.3-10]`, and can be taken.
     ///
-    /// Without room for the identifier the connection must end: nothing else makes a server send the message again. But not before
+    /// Without room for the identifier it is refused where no later connection would bring it. Otherwise the connection must end: nothing else makes a server send the message again. But not before
     /// what is under way has had its time, or else a server with more messages than there is room for would end every connection
     /// before anything could make room. Until then nothing more is taken, so that the order stays.
     pub(super) fn is_first(&mut self, packet_id: PacketId) -> Result<bool, SessionError> {
@@ -68,12 +68,25 @@ impl Session<'_> {
         };
         match self.arena.push(entry, &|_, _| Ok(0)) {
             Ok(_) => Ok(true),
+            Err(_) if !self.outlives_the_connection() => {
+                self.counters.skipped = self.counters.skipped.saturating_add(1);
+                self.refuse(packet_id);
+                Ok(false)
+            }
             Err(PushError::NoRoom { .. } | PushError::Encode(_)) => {
                 self.left_out = true;
                 self.fetch()?;
                 Ok(false)
             }
         }
+    }
+
+    /// Whether the server keeps this session when the connection ends, and the next one takes it up (3.1.2.4, 3.1.2.11.2).
+    fn outlives_the_connection(&self) -> bool {
+        let asked = self.options.session_expiry;
+        let kept =
+            !self.options.version.is_v5() || self.negotiated.session_expiry.unwrap_or(asked) > 0;
+        kept && !self.options.clean_start
     }
 
     /// Ends the connection when a message was left out and there is room for it now, or nothing under way that would make room.
@@ -138,7 +151,7 @@ impl Session<'_> {
         written
     }
 
-    /// A message that did not fit into the receive buffer: refused in MQTT 5, in 3.1.1 taken and thrown away.
+    /// A message that did not fit into the receive buffer or the arena: refused in MQTT 5, in 3.1.1 taken and thrown away.
     pub(super) fn refuse(&mut self, packet_id: PacketId) {
         let reason_code = match self.options.version.is_v5() {
             true => ReasonCode::QUOTA_EXCEEDED,

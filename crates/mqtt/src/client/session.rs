@@ -53,7 +53,8 @@ pub struct Counters {
     pub resumed: u32,
     /// Acknowledgements for nothing that was waiting, as repetitions bring.
     pub unexpected_acks: u32,
-    /// Packets longer than the receive buffer.
+    /// Packets longer than the receive buffer; with the feature `qos2` also messages whose identifier found no room in the arena of
+    /// a session that ends with the connection.
     pub skipped: u32,
     /// QoS 0 PUBLISHes that were accepted but not written when the connection ended.
     pub dropped_qos0: u32,

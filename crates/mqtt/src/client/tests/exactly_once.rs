@@ -242,6 +242,35 @@ fn a_message_that_was_left_out_is_fetched_at_once_and_without_the_will() {
     }
 }
 
+/// No other connection would bring it: ending this one would lose all the others too.
+#[test]
+fn without_room_and_without_a_kept_session_the_message_is_refused_and_counted() {
+    for (version, answer) in BOTH.into_iter().zip(["PUBREC 3", "PUBREC 3 0x97"]) {
+        let mut options = ConnectOptions::new(version, "esp32");
+        options.clean_start = true;
+        options.session_expiry = 0;
+        let mut story = Story::with(options, 40);
+        story.connect(false, &[]);
+        for (id, taken) in [(1, "Message"), (2, "Message"), (3, "Nothing")] {
+            let event = story.recv(&incoming(id, b"x", false)).unwrap();
+            assert!(event.starts_with(taken), "{event}");
+        }
+        assert_eq!(story.sent(), [answer]);
+        assert_eq!(story.session.counters().skipped, 1);
+        story
+            .session
+            .acknowledge(PacketId::FIRST, ReasonCode::SUCCESS);
+        story.sent();
+        story
+            .recv(&Packet::PubRel(ack(1, ReasonCode::SUCCESS)))
+            .unwrap();
+        story.wait(1).unwrap();
+        assert_eq!(story.sent(), ["PUBCOMP 1"]);
+        let event = story.recv(&incoming(4, b"x", false)).unwrap();
+        assert!(event.starts_with("Message"), "{event}");
+    }
+}
+
 #[test]
 fn a_goodbye_is_not_cut_short_by_a_message_that_was_left_out() {
     for version in BOTH {
