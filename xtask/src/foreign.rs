@@ -40,8 +40,8 @@ pub(crate) struct Foreign {
 /// `conformance`: they are among the tests that will run. Only then are packages from npm installed and rumqttd built, which
 /// takes a minute or two.
 pub(crate) fn prepare(conformance: bool) -> Result<Foreign, Failed> {
-    let bin = or_without(python_clients(), "Python clients")?;
     debian_packages()?;
+    let bin = or_without(python_clients(), "Python clients")?;
     let (node, rumqtt) = match conformance {
         true => (
             or_without(node_clients(), "clients from npm")?,
@@ -175,7 +175,7 @@ pub(crate) fn python_clients() -> Result<PathBuf, Failed> {
         return Ok(bin);
     }
     let python = if cfg!(windows) { "python" } else { "python3" };
-    if output(program(python).args(["-c", "import ensurepip, venv"])).is_none() {
+    if !has_venv(python) {
         return Err(Failed::new(
             "python3 with venv is needed (Debian: packages python3 and python3-venv)",
         ));
@@ -189,13 +189,21 @@ pub(crate) fn python_clients() -> Result<PathBuf, Failed> {
     Ok(bin)
 }
 
+/// Whether this Python can make virtual environments. Debian's cannot without a package that has no program of its own.
+fn has_venv(python: &str) -> bool {
+    output(program(python).args(["-c", "import ensurepip, venv"])).is_some()
+}
+
 pub(crate) fn debian_packages() -> Result<(), Failed> {
     let there = |name: &str| on_path(name) || PathBuf::from(SBIN).join(name).is_file();
-    let missing: Vec<&str> = DEBIAN
+    let mut missing: Vec<&str> = DEBIAN
         .iter()
         .filter(|(name, _)| !there(name))
         .flat_map(|(_, packages)| packages.split(' '))
         .collect();
+    if !has_venv(if cfg!(windows) { "python" } else { "python3" }) {
+        missing.extend(["python3", "python3-venv"]);
+    }
     if missing.is_empty() {
         return Ok(());
     }
