@@ -92,18 +92,22 @@ impl<'b> Client<'b> {
                 len,
             });
         }
-        if !buffers.inbox.is_empty() && options.receive_maximum == u16::MAX {
-            // So many messages of the greatest length surely fit.
-            let fit = buffers
-                .inbox
-                .len()
-                .checked_div(len.saturating_add(HEADER))
-                .unwrap_or_default();
-            options.receive_maximum = u16::try_from(fit).unwrap_or(u16::MAX).max(1);
-        }
         let (session, aliases) = lend_aliases(&config, buffers.session);
         // The server is told of as many as there are.
         options.topic_alias_maximum = aliases.maximum();
+        if !buffers.inbox.is_empty() && options.receive_maximum == u16::MAX {
+            // So many messages of the greatest length surely fit. In the inbox each has its topic, also one that came as a number.
+            let topic = match options.topic_alias_maximum {
+                0 => 0,
+                _ => usize::from(config.server_alias_topic),
+            };
+            let fit = buffers
+                .inbox
+                .len()
+                .checked_div(len.saturating_add(HEADER).saturating_add(topic))
+                .unwrap_or_default();
+            options.receive_maximum = u16::try_from(fit).unwrap_or(u16::MAX).max(1);
+        }
         let mut session = Session::new(options, session, len);
         let half = session.free() / 2;
         session.remember_topics(config.topic_alias_memory.min(half));

@@ -241,6 +241,11 @@ impl<'c, 'b, S: QueueStorage> OfflineQueue<'c, 'b, S> {
                 "a quality of service that the broker or this build does not have",
             )));
         }
+        if message.has_foreign_properties() {
+            return Err(QueueError::Encode(EncodeError::NotAllowed(
+                "a property that clients do not send",
+            )));
+        }
         let version = self.client.state().session.version();
         let properties_len = message.properties.encode(version, &mut []);
         if properties_len.map_err(QueueError::Encode)? > usize::from(u16::MAX) {

@@ -5,6 +5,7 @@
 
 use embassy_time::{Duration, Instant, Timer};
 use embedded_storage_async::nor_flash::NorFlash as _;
+use sequential_storage::Error;
 use static_cell::{ConstStaticCell, StaticCell};
 use thingwire_device::queue::{
     FlashQueue, Lost, OfflineQueue, QueueOptions, QueueStorage as _, Visit,
@@ -51,7 +52,12 @@ pub(crate) async fn open(
     let len = partition.len();
     let unfit = "the partition `queue` must be two pages of 4 KB at least";
     let mut storage = FlashQueue::new(partition, 0..len).ok_or(unfit)?;
-    if storage.visit(buffer, &mut |_| Visit::Next).await.is_err() {
+    let looked = storage.visit(buffer, &mut |_| Visit::Next).await;
+    if let Err(Error::BufferTooSmall(_)) = looked {
+        // Messages of a program with longer ones: they wait for it.
+        return Err("the partition `queue` holds messages longer than this program reads");
+    }
+    if looked.is_err() {
         // Something else was there before, or it is damaged beyond repair.
         say!("the partition `queue` cannot be read: it is emptied");
         let mut partition = storage.into_flash();

@@ -119,6 +119,7 @@ impl Client<'_> {
             match incoming {
                 Incoming::Skipped(skipped) => {
                     self.state().session.skipped(now, &skipped)?;
+                    connection.aliases.clear();
                     let (topic, packet_len) = (skipped.topic, skipped.packet_len);
                     on(Event::Skipped {
                         topic,

@@ -32,7 +32,7 @@ pub trait QueueStorage {
     async fn push(&mut self, record: &[u8]) -> Result<bool, Self::Error>;
 
     /// Shows the records one after the other, oldest first, until `look` has enough. `buffer` has room for any record that
-    /// was pushed; one that does not fit is left out.
+    /// was pushed; one that does not fit may end it with an error, and is no damage.
     ///
     /// Dropping it, or losing power in it: the record to be removed is there or not, and the others are untouched.
     ///

@@ -199,6 +199,64 @@ fn the_server_may_send_a_topic_as_a_number_mqtt_3_3_2_7() {
     );
 }
 
+/// What a packet that nobody read said of an alias is not known: using it may not deliver under the topic of before.
+#[test]
+fn an_alias_does_not_outlive_a_message_that_was_skipped() {
+    let scene = Scene::new(Version::V5);
+    let mut memory = Memory::<256, 512, 128, 256>::new();
+    let config = scene.config().server_aliases(2, 20);
+    let client = Client::new(config, memory.lend()).unwrap();
+    let one = [Property::TopicAlias(1)];
+    scene.play_with(&client, async |client| {
+        let server = scene.network.accept_mqtt(false).await;
+        server.send(&aliased("valve/open", b"1", &one));
+        server.send(&aliased("valve/close", &[b'x'; 300], &one));
+        server.send(&aliased("", b"2", &one));
+        let mut buffer = [0; 128];
+        let received = client.next(&mut buffer).await.unwrap();
+        assert_eq!(
+            (received.topic, received.payload),
+            ("valve/open", &b"1"[..])
+        );
+        let server = scene.network.accept_mqtt(true).await;
+        server.send(&aliased("valve/close", b"3", &one));
+        let received = client.next(&mut buffer).await.unwrap();
+        assert_eq!(
+            (received.topic, received.payload),
+            ("valve/close", &b"3"[..])
+        );
+    });
+    assert!(
+        scene
+            .diary()
+            .iter()
+            .any(|line| line.contains("a topic alias that was given no topic")),
+        "{:?}",
+        scene.diary()
+    );
+}
+
+/// In the inbox each message has its topic, also one that came as a number.
+#[test]
+fn the_receive_maximum_leaves_room_for_topics_that_come_as_a_number() {
+    let scene = Scene::new(Version::V5);
+    let mut memory = Memory::<64, 512, 128, 339>::new();
+    let config = scene.config().server_aliases(1, 40);
+    let client = Client::new(config, memory.lend()).unwrap();
+    scene.play_with(&client, async |_| {
+        let mut server = scene.network.accept().await;
+        with_next(&mut server, |packet| {
+            let Packet::Connect(connect) = packet else {
+                panic!("not a CONNECT: {packet:?}")
+            };
+            let mut told = connect.properties.iter();
+            // 339 / (64 + 9 + 40)
+            assert!(told.any(|told| told == Property::ReceiveMaximum(3)));
+        })
+        .await;
+    });
+}
+
 #[test]
 fn aliases_that_were_not_offered_end_the_connection_mqtt_3_3_2_9() {
     let alias = [Property::TopicAlias(1)];

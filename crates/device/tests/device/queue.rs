@@ -425,6 +425,22 @@ fn what_the_client_cannot_send_does_not_enter_the_queue() {
         (
             Version::V5,
             Outgoing {
+                // Aliases are the session's.
+                properties: Properties::List(&[Property::TopicAlias(1)]),
+                ..plain
+            },
+        ),
+        (
+            Version::V5,
+            Outgoing {
+                // [MQTT-3.3.4-6]
+                properties: Properties::List(&[Property::SubscriptionIdentifier(1)]),
+                ..plain
+            },
+        ),
+        (
+            Version::V5,
+            Outgoing {
                 // B-2
                 qos: QoS::ExactlyOnce,
                 ..plain

@@ -178,8 +178,9 @@ impl<'m> TopicAliases<'m> {
         u16::try_from(slots).unwrap_or(u16::MAX)
     }
 
-    /// Forgets all of them.
-    pub(super) fn clear(&mut self) {
+    /// Forgets all of them: a server that uses one of them again without its topic breaks the protocol. What a packet that was
+    /// [skipped](super::Session::skipped) said of them is not known, so the wrong topic could be meant.
+    pub fn clear(&mut self) {
         // No topic has a length of 0.
         self.memory.fill(0);
     }

@@ -71,12 +71,16 @@ impl Session<'_> {
         reason_code: ReasonCode,
         properties: Properties<'_>,
     ) -> Result<(), EncodeError> {
-        // 3.14.2.2.2, B-25
-        let is_kept = self
-            .negotiated
-            .session_expiry
-            .unwrap_or(self.options.session_expiry)
-            > 0;
+        // 3.14.2.1: the others are a server's.
+        if !matches!(reason_code.0, 0x00 | 0x04 | 0x80..=0x83 | 0x90 | 0x93..=0x99) {
+            return Err(rule!("a reason that clients do not give").into());
+        }
+        if properties.raw().any(|one| one.identifier == 0x1C) {
+            return Err(rule!("a property that clients do not send").into());
+        }
+        // [MQTT-3.14.2-2], B-25
+        let asked = self.options.session_expiry;
+        let is_kept = asked > 0 && self.negotiated.session_expiry.unwrap_or(asked) > 0;
         if !is_kept && properties.number(0x11).is_some_and(|seconds| seconds > 0) {
             return Err(
                 rule!("a session that ends with the connection cannot be kept longer").into(),
@@ -98,10 +102,15 @@ impl Session<'_> {
             sent_at: 0,
             len: 0,
         };
+        let max = self.longest_packet();
         let pushed = self.arena.push(entry, &|_, out| {
-            encode::assemble(super::outbound::DISCONNECT, out, &|writer| {
+            let len = encode::assemble(super::outbound::DISCONNECT, out, &|writer| {
                 encode::disconnect(version, &disconnect, writer)
-            })
+            })?;
+            if len > max {
+                return Err(super::operations::TOO_LONG);
+            }
+            Ok(len)
         });
         match pushed {
             Ok(_) => {}

@@ -13,6 +13,9 @@ use crate::{
 const SUBSCRIBE: u8 = 0x82;
 const UNSUBSCRIBE: u8 = 0xA2;
 
+/// See [`Session::longest_packet`].
+pub(super) const TOO_LONG: Fault = Fault::rule("a packet longer than the server takes");
+
 /// Writes a packet with this identifier.
 type WithId<'f> = dyn Fn(PacketId, Version, &mut [u8]) -> Result<usize, Fault> + 'f;
 
@@ -43,6 +46,15 @@ impl<'a> Outgoing<'a> {
             properties: Properties::EMPTY,
         }
     }
+
+    /// Whether there are properties that [`Session::publish`] refuses: aliases are the session's, and only servers send
+    /// subscription identifiers `[MQTT-3.3.4-6]`.
+    #[must_use]
+    pub fn has_foreign_properties(&self) -> bool {
+        self.properties
+            .raw()
+            .any(|one| matches!(one.identifier, 0x0B | 0x23))
+    }
 }
 
 /// Stands for one accepted operation until its result was read.
@@ -69,18 +81,10 @@ impl<'b> Session<'b> {
             }
             _ => {}
         }
-        if !message.properties.is_empty() {
-            // Aliases are the session's, and only servers send subscription identifiers [MQTT-3.3.4-6].
-            let is_foreign = |identifier| matches!(identifier, 0x0B | 0x23);
-            if message
-                .properties
-                .raw()
-                .any(|one| is_foreign(one.identifier))
-            {
-                return Err(PublishError::Encode(rule!(
-                    "a property that clients do not send"
-                )));
-            }
+        if !message.properties.is_empty() && message.has_foreign_properties() {
+            return Err(PublishError::Encode(rule!(
+                "a property that clients do not send"
+            )));
         }
         // Only MQTT 5 has limits.
         let limited = connected && self.options.version.is_v5();
@@ -182,6 +186,16 @@ impl<'b> Session<'b> {
                 .any(|filter| filter.filter.as_bytes() == held)
         });
         Ok(ticket)
+    }
+
+    /// Bytes that this server takes in one packet, as far as is known `[MQTT-3.2.2-15]`.
+    #[inline(always)]
+    pub(super) fn longest_packet(&self) -> usize {
+        if self.options.version.is_v5() && self.is_connected() {
+            self.negotiated.maximum_packet_size as usize
+        } else {
+            usize::MAX
+        }
     }
 
     /// Whether this server refuses subscription identifiers, as far as is known.
@@ -287,8 +301,15 @@ impl<'b> Session<'b> {
             len: 0,
         };
         let version = self.options.version;
+        let max = self.longest_packet();
         self.arena
-            .push(entry, &|_, out| encode(packet_id, version, out))
+            .push(entry, &|_, out| {
+                let len = encode(packet_id, version, out)?;
+                if len > max {
+                    return Err(TOO_LONG);
+                }
+                Ok(len)
+            })
             .map_err(|error| self.subscribe_error(error))?;
         self.took_packet_id(packet_id);
         Ok(Ticket(entry.ticket))

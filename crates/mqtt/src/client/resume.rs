@@ -21,7 +21,7 @@ impl Session<'_> {
         }
         let mut at = self.arena.first();
         while let Some(mut entry) = self.arena.entry(at) {
-            if self.refuse_by_limits(at, entry) {
+            if self.refuse_by_limits(at, entry, subscribed) {
                 // Read the place again: the next record, or this one with its result.
                 continue;
             }
@@ -69,10 +69,10 @@ impl Session<'_> {
         }
     }
 
-    /// A queued PUBLISH that this server would not take is reported instead of sent. Only MQTT 5 has such limits.
-    /// Nor a subscription with an identifier where there are none (`B-36`).
+    /// What is due and this server would not take is reported instead of sent `[MQTT-3.2.2-15]`. Only MQTT 5 has such limits.
+    /// Nor a subscription with an identifier where there are none (`B-36`). What is `subscribed` is not sent again.
     /// Answers whether that happened: the record is then done or gone.
-    fn refuse_by_limits(&mut self, at: At, entry: Entry) -> bool {
+    fn refuse_by_limits(&mut self, at: At, entry: Entry, subscribed: bool) -> bool {
         if self.has_no_identifiers()
             && entry.kind == Kind::Subscribe
             && !matches!(entry.state, State::Done)
@@ -83,18 +83,25 @@ impl Session<'_> {
             self.complete(at, entry);
             return true;
         }
-        let is_limited = self.options.version.is_v5() && entry.kind.is_kept_publish();
-        if !is_limited || matches!(entry.state, State::Done) {
+        let is_publish = entry.kind.is_kept_publish();
+        let is_due = match entry.kind {
+            Kind::Subscribe => !(subscribed && matches!(entry.state, State::Granted)),
+            Kind::Unsubscribe => true,
+            _ => is_publish,
+        };
+        if !self.options.version.is_v5() || !is_due || matches!(entry.state, State::Done) {
             return false;
         }
         let reason = if entry.packet_len() > self.negotiated.maximum_packet_size as usize {
             ReasonCode::PACKET_TOO_LARGE
-        } else if self.negotiated.maximum_qos < entry.kind.qos() {
+        } else if is_publish && self.negotiated.maximum_qos < entry.kind.qos() {
             ReasonCode::QOS_NOT_SUPPORTED
         } else {
             return false;
         };
-        self.counters.undeliverable = self.counters.undeliverable.saturating_add(1);
+        if is_publish {
+            self.counters.undeliverable = self.counters.undeliverable.saturating_add(1);
+        }
         self.arena.codes_mut(at, &entry).fill(reason.0);
         self.complete(at, entry);
         true

@@ -285,6 +285,54 @@ fn an_identifier_that_the_next_server_does_not_take_is_reported_b_36() {
 }
 
 #[test]
+fn nothing_longer_than_the_server_takes_is_sent_mqtt_3_2_2_15() {
+    let text = "x".repeat(100);
+    let words = [Property::UserProperty("k", &text)];
+    let words = Properties::List(&words);
+    let filter = [SubscribeFilter::new("a", QoS::AtLeastOnce)];
+    let too_long = "a packet longer than the server takes";
+    let limit = [Property::MaximumPacketSize(50)];
+
+    // At the call.
+    let mut story = Story::new(Version::V5);
+    story.connect(false, &limit);
+    let refused = story.session.subscribe_with(&filter, words).unwrap_err();
+    assert_eq!(format!("{refused}"), too_long);
+    let refused = story.session.unsubscribe_with(&["b"], words).unwrap_err();
+    assert_eq!(format!("{refused}"), too_long);
+    let refused = story.session.disconnect_with(ReasonCode::SUCCESS, words);
+    assert_eq!(format!("{}", refused.unwrap_err()), too_long);
+    assert_eq!(story.sent(), [""; 0]);
+
+    // What was accepted before this server was known.
+    let mut story = Story::new(Version::V5);
+    let subscribed = story.session.subscribe_with(&filter, words).unwrap();
+    let unsubscribed = story.session.unsubscribe_with(&["b"], words).unwrap();
+    story.connect(true, &limit);
+    assert_eq!(story.sent(), [""; 0]);
+    for ticket in [subscribed, unsubscribed] {
+        let reason = [ReasonCode::PACKET_TOO_LARGE.0];
+        assert_eq!(story.session.outcome(ticket), Some(&reason[..]));
+    }
+
+    // What the server has is not sent again, and stays as long as it has it.
+    let mut story = Story::new(Version::V5);
+    story.connect(false, &[]);
+    let ticket = story.session.subscribe_with(&filter, words).unwrap();
+    story.session.forget(ticket);
+    assert_eq!(story.sent(), ["SUBSCRIBE 1 a"]);
+    story.recv(&suback(1, &[1])).unwrap();
+    for (session_present, sent) in [(true, &[""; 0][..]), (false, &["SUBSCRIBE 2 a"])] {
+        story.session.connection_lost();
+        story.connect(true, &limit);
+        assert_eq!(story.sent(), [""; 0]);
+        story.session.connection_lost();
+        story.connect(session_present, &[]);
+        assert_eq!(story.sent(), sent);
+    }
+}
+
+#[test]
 fn a_disconnect_gives_its_reason_after_what_was_accepted_b_25() {
     let properties = [
         Property::SessionExpiryInterval(0),
@@ -327,6 +375,29 @@ fn what_a_disconnect_cannot_say_is_refused_and_the_connection_goes_on_b_25() {
     assert_eq!(
         format!("{}", refused.unwrap_err()),
         "a session that ends with the connection cannot be kept longer"
+    );
+    // Even if the server keeps the session: CONNECT said 0 [MQTT-3.14.2-2].
+    let mut kept = Story::with(options, 64);
+    kept.connect(false, &[Property::SessionExpiryInterval(60)]);
+    let refused = kept
+        .session
+        .disconnect_with(ReasonCode::SUCCESS, Properties::List(&longer));
+    assert!(refused.is_err());
+    // Only servers say these (3.14.2.1, 3.14.2.2.5).
+    for reason in [0x01, 0x84, 0x8B, 0x8F, 0x91, 0x9D, 0xA2] {
+        let refused = story
+            .session
+            .disconnect_with(ReasonCode(reason), Properties::EMPTY);
+        let text = format!("{}", refused.unwrap_err());
+        assert_eq!(text, "a reason that clients do not give", "{reason:#x}");
+    }
+    let elsewhere = [Property::ServerReference("x")];
+    let refused = story
+        .session
+        .disconnect_with(ReasonCode::SUCCESS, Properties::List(&elsewhere));
+    assert_eq!(
+        format!("{}", refused.unwrap_err()),
+        "a property that clients do not send"
     );
     let long = "x".repeat(64);
     let words = [Property::ReasonString(&long)];
