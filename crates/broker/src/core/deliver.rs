@@ -109,7 +109,7 @@ impl Core {
             return false;
         }
         if let Some(meter) = &mut self.meter
-            && let Err(at) = meter.deliver(now.monotonic, key)
+            && let Err(at) = meter.may_deliver(now.monotonic, key)
         {
             if qos != QoS::AtMostOnce {
                 self.pump_later(key, at);
@@ -140,6 +140,9 @@ impl Core {
             // [MQTT-3.1.2-25]: as if it had been sent.
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
             return false;
+        }
+        if let Some(meter) = &mut self.meter {
+            meter.delivered(key);
         }
         self.statistics.count_delivery(qos);
         let mut durable = false;
@@ -277,7 +280,7 @@ impl Core {
                 return;
             }
             if let Some(meter) = &mut self.meter
-                && let Err(at) = meter.deliver_stored(now.monotonic, key)
+                && let Err(at) = meter.may_deliver_stored(now.monotonic, key)
             {
                 self.pump_later(key, at);
                 return;
@@ -299,6 +302,9 @@ impl Core {
                 && (queued.resume.is_some() || !queued.message.is_expired(now.unix))
                 && self.single.encode(&publication, shape, now.unix).is_some()
                 && self.single.len() <= connected.maximum_packet_size;
+            if let Some(meter) = &mut self.meter {
+                meter.done_stored(key, fits);
+            }
             if !fits {
                 self.statistics.dropped = self.statistics.dropped.saturating_add(1);
                 forget(&mut self.journal, session, session_key, queued.sequence);

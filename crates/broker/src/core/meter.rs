@@ -44,14 +44,26 @@ impl Bucket {
         self.at = now;
     }
 
-    /// Takes one token, or answers when there will be one.
-    fn take(&mut self, rate: u32, now: Millis) -> Result<(), Millis> {
+    /// Whether there is a token, or when there will be one. Takes none: where several buckets are asked, what one of them refuses
+    /// costs nothing in the others.
+    fn check(&mut self, rate: u32, now: Millis) -> Result<(), Millis> {
         self.refill(rate, now);
         if self.milli >= 1000 {
-            self.milli = self.milli.saturating_sub(1000);
             return Ok(());
         }
         Err(self.ready(rate, 1000, now))
+    }
+
+    /// Takes the token that [`check`](Self::check) has found.
+    const fn take_one(&mut self) {
+        self.milli = self.milli.saturating_sub(1000);
+    }
+
+    /// Takes one token, or answers when there will be one.
+    fn take(&mut self, rate: u32, now: Millis) -> Result<(), Millis> {
+        self.check(rate, now)?;
+        self.take_one();
+        Ok(())
     }
 
     /// Takes many, into debt if need be; answers when the debt is paid.
@@ -217,53 +229,95 @@ impl Meter {
         let quotas = self.quotas;
         if let Some(connection) = self.connections.get_mut(&key) {
             let rate = quotas.publishes_per_connection;
-            if connection.publishes.take(rate, now).is_err() {
+            if connection.publishes.check(rate, now).is_err() {
                 return Err(over("B-45", "publishes-per-connection", rate));
             }
         }
-        if self.inbound.take(quotas.inbound_publishes, now).is_err() {
+        if self.inbound.check(quotas.inbound_publishes, now).is_err() {
             return Err(over("H.2", "inbound-publishes", quotas.inbound_publishes));
         }
         if retain {
             let rate = quotas.retained_publishes;
-            if self.retained.take(rate, now).is_err() {
+            if self.retained.check(rate, now).is_err() {
                 return Err(over("B-65", "retained-publishes", rate));
             }
             let rate = quotas.retained_per_topic;
             if self.topics.take(topic.into(), rate, now).is_err() {
                 return Err(over("B-65", "retained-per-topic", rate));
             }
+            self.retained.take_one();
+        }
+        self.inbound.take_one();
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.publishes.take_one();
         }
         Ok(())
     }
 
-    /// `B-45`: whether a PUBLISH may go to a connection now.
-    pub(crate) fn deliver(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
+    /// `B-45`: whether a PUBLISH may go to a connection now. When it does go, [`delivered`](Self::delivered) is told.
+    pub(crate) fn may_deliver(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
         if let Some(connection) = self.connections.get_mut(&key) {
             connection
                 .publishes
-                .take(self.quotas.publishes_per_connection, now)?;
+                .check(self.quotas.publishes_per_connection, now)?;
         }
-        self.outbound.take(self.quotas.outbound_publishes, now)
+        self.outbound.check(self.quotas.outbound_publishes, now)
     }
 
-    /// `B-28`: the same for a message that waited in the session.
-    pub(crate) fn deliver_stored(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
+    /// A PUBLISH goes to a connection.
+    pub(crate) fn delivered(&mut self, key: Key) {
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.publishes.take_one();
+        }
+        self.outbound.take_one();
+    }
+
+    /// Both at once.
+    pub(crate) fn deliver(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
+        self.may_deliver(now, key)?;
+        self.delivered(key);
+        Ok(())
+    }
+
+    /// `B-28`: whether the first that waits in the session may go now. What becomes of it, [`done_stored`](Self::done_stored) is told.
+    pub(crate) fn may_deliver_stored(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
         if let Some(connection) = self.connections.get_mut(&key)
             && connection.backlog > 0
         {
-            connection.stored.take(self.quotas.stored_deliveries, now)?;
-            connection.backlog = connection.backlog.saturating_sub(1);
+            connection
+                .stored
+                .check(self.quotas.stored_deliveries, now)?;
         }
-        self.deliver(now, key)
+        self.may_deliver(now, key)
+    }
+
+    /// The first that waited in the session was sent, or was dropped and counts for nothing.
+    pub(crate) fn done_stored(&mut self, key: Key, sent: bool) {
+        if let Some(connection) = self.connections.get_mut(&key)
+            && connection.backlog > 0
+        {
+            connection.backlog = connection.backlog.saturating_sub(1);
+            if sent {
+                connection.stored.take_one();
+            }
+        }
+        if sent {
+            self.delivered(key);
+        }
     }
 
     /// `B-69`: the same for a message that waited in a group.
     pub(crate) fn deliver_shared(&mut self, now: Millis, key: Key) -> Result<(), Millis> {
         if let Some(connection) = self.connections.get_mut(&key) {
-            connection.shared.take(self.quotas.shared_deliveries, now)?;
+            connection
+                .shared
+                .check(self.quotas.shared_deliveries, now)?;
         }
-        self.deliver(now, key)
+        self.deliver(now, key)?;
+        if let Some(connection) = self.connections.get_mut(&key) {
+            connection.shared.take_one();
+        }
+        Ok(())
     }
 
     /// Whether a timer has to be set for this connection's queue at `at`.

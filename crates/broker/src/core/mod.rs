@@ -337,12 +337,14 @@ impl Core {
         let bytes = message::encoded(properties)
             .map_err(|error| format!("its properties cannot be sent: {error}"))?;
         let properties = thingwire_mqtt::Properties::Wire(&bytes);
-        let mut judged = match &mut self.meter {
-            Some(meter) => meter.publish(now.monotonic, Key::NOWHERE, topic, retain),
-            None => Ok(()),
-        };
-        if retain && judged.is_ok() {
+        // First, because what has no room takes no tokens.
+        let mut judged = Ok(());
+        if retain {
             judged = self.check_retained(now, topic, payload, properties);
+        }
+        if let Some(meter) = &mut self.meter {
+            let at = now.monotonic;
+            judged = judged.and_then(|()| meter.publish(at, Key::NOWHERE, topic, retain));
         }
         if judged.is_err() {
             self.statistics.refused_publishes = self.statistics.refused_publishes.saturating_add(1);

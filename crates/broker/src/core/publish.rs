@@ -148,14 +148,16 @@ impl Core {
     /// `B-45`, `B-65`: whether this publish is over a quota. The excess is discarded; MQTT 5 is told with QoS 1.
     fn over_quota(&mut self, now: Now, key: Key, publish: &Publish<'_>, topic: &str) -> bool {
         self.count_bytes(now, key, topic.len().saturating_add(publish.payload.len()));
+        // First, because what has no room takes no tokens.
+        let mut judged = Ok(());
+        if publish.retain {
+            judged = self.check_retained(now, topic, publish.payload, publish.properties);
+        }
         let Some(meter) = &mut self.meter else {
             return false;
         };
-        let mut judged = meter.publish(now.monotonic, key, topic, publish.retain);
-        if publish.retain && judged.is_ok() {
-            judged = self.check_retained(now, topic, publish.payload, publish.properties);
-        }
-        let (Err(detail), Some(meter)) = (judged, &mut self.meter) else {
+        let judged = judged.and_then(|()| meter.publish(now.monotonic, key, topic, publish.retain));
+        let Err(detail) = judged else {
             return false;
         };
         self.statistics.refused_publishes = self.statistics.refused_publishes.saturating_add(1);

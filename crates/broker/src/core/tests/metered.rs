@@ -153,3 +153,91 @@ fn what_is_in_flight_stays_in_order_when_a_group_has_something_while_stored_mess
         );
     }
 }
+
+/// A publish with QoS 1 and these properties.
+fn stored<'a>(id: u16, payload: &'a str, list: &'a [Property<'a>]) -> Packet<'a> {
+    Packet::Publish(Publish {
+        qos: Q1,
+        packet_id: PacketId::new(id),
+        properties: Properties::List(list),
+        ..message("a", payload)
+    })
+}
+
+#[test]
+fn b_28_what_is_dropped_of_the_backlog_takes_no_token_of_what_is_sent() {
+    let mut world = world(&["stored-deliveries=10"]);
+    let (device, _) = world.persistent(V5, "device");
+    world.subscribe(&device, &[("a", Q1)]);
+    world.lose(&device);
+    let from = world.client(V5, "from");
+    let short = [Property::MessageExpiryInterval(10)];
+    for id in 1..=50 {
+        world.send(&from, &[stored(id, "expires", &short)]);
+    }
+    for id in 51..=61 {
+        world.send(&from, &[stored(id, "live", &[])]);
+    }
+    world.pass(11);
+    let (device, got) = world.persistent(V5, "device");
+    assert_eq!(got.len(), 1 + 10, "{got:?}");
+    assert_eq!(got[1], "PUBLISH #1 a live");
+    world.pass(1);
+    assert_eq!(world.got(&device), ["PUBLISH #11 a live"]);
+    // The backlog is gone: what comes now is live.
+    for id in 62..=81 {
+        world.send(&from, &[stored(id, "new", &[])]);
+    }
+    assert_eq!(world.got(&device).len(), 20);
+}
+
+#[test]
+fn b_45_what_is_too_large_for_its_subscriber_takes_no_token_of_it() {
+    for filter in ["a", "$share/g/a"] {
+        let mut world = world(&["publishes-per-connection=10"]);
+        let list = [Property::MaximumPacketSize(512)];
+        let device = world.connecting(Connect {
+            properties: Properties::List(&list),
+            ..clean(V5, "device")
+        });
+        world.got(&device);
+        world.subscribe(&device, &[(filter, Q1)]);
+        let large = "x".repeat(512);
+        for client_id in ["one", "two"] {
+            let from = world.client(V3, client_id);
+            let payload = if client_id == "one" { &*large } else { "small" };
+            for _ in 0..10 {
+                world.say(&from, "a", payload);
+            }
+        }
+        let got = world.got(&device);
+        assert_eq!(got.len(), 10, "{filter}: {got:?}");
+    }
+}
+
+#[test]
+fn b_65_a_publish_that_one_quota_refuses_takes_no_token_of_the_others() {
+    let changes = [
+        "inbound-publishes=10",
+        "retained-publishes=3",
+        "retained-per-topic=1",
+        "retained-messages=3",
+    ];
+    let mut world = world(&changes);
+    let from = world.client(V3, "from");
+    for _ in 0..20 {
+        world.send(&from, &[retained("a", "x")]);
+    }
+    world.send(&from, &[retained("b", "x"), retained("c", "x")]);
+    assert_eq!(world.core.statistics().retained, 3);
+    // No room for more; that takes none either.
+    for number in 0..20 {
+        world.send(&from, &[retained(&format!("d{number}"), "x")]);
+    }
+    let watcher = world.client(V3, "watcher");
+    world.subscribe(&watcher, &[("e", Q0)]);
+    for _ in 0..10 {
+        world.say(&from, "e", "x");
+    }
+    assert_eq!(world.got(&watcher).len(), 7, "ten, without three retained");
+}
