@@ -3,7 +3,7 @@
 //! Whoever is refused here never gets a CONNACK (`A-30`); why is in the log and among the refusals.
 
 use std::collections::BTreeSet;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,15 +19,15 @@ use tokio_rustls::server::TlsStream;
 
 use crate::data_plane::{Caller, DataPlane};
 use crate::health::Counts;
-use crate::laggards::Laggards;
+use crate::laggards::{Laggards, Note};
 use crate::listen::unless_stopped;
 use crate::pki;
 use crate::refusals::{NewRefusal, Reason};
 use crate::tls::{self, Certificates, Denied, DeviceTls, Wish};
 
-/// A handshake, the ClientHello before it and the wait for its turn may take this long.
+/// The ClientHello and the wait for its turn may take this long together.
 const HANDSHAKE: Duration = Duration::from_secs(15);
-/// What is left of it after the ClientHello, once it has its turn. A board with a slow chip needs about two seconds.
+/// The rest of the handshake, once it has its turn. A board with a slow chip needs about two seconds.
 const AFTER_HELLO: Duration = Duration::from_secs(5);
 /// Handshakes at a time, of those that have said hello: each costs about a millisecond of a core and some ten KiB. Who is silent
 /// takes nobody's turn.
@@ -48,7 +48,7 @@ pub(crate) struct Gate {
     /// The names under which this cloud may be asked for; none when any will do (`A-16`).
     pub(crate) strict_names: Option<BTreeSet<String>>,
     handshakes: Semaphore,
-    laggards: Laggards,
+    laggards: Arc<Laggards>,
 }
 
 /// A refusal before MQTT.
@@ -81,7 +81,7 @@ impl Gate {
             counts,
             strict_names,
             handshakes: Semaphore::new(HANDSHAKES),
-            laggards: Laggards::default(),
+            laggards: Arc::default(),
         }
     }
 
@@ -157,28 +157,34 @@ impl Gate {
         stream: TcpStream,
         from: SocketAddr,
     ) -> Option<(Wish, TlsStream<TcpStream>)> {
-        // `None` when it takes too long.
-        let handshake = async {
-            let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
-            let hello = match (&mut hello).await {
-                Ok(hello) => hello,
-                Err(error) => return Some(Err((None, None, error, hello.take_io()))),
-            };
-            // Never closed, so acquiring cannot fail.
-            let _turn = self.handshakes.acquire().await.ok();
-            let (wish, config) = tls.choose(&hello.client_hello());
-            let misused = self.misused(hello.client_hello().server_name());
-            let rest = hello.into_stream(config).into_fallible();
-            Some(match tokio::time::timeout(AFTER_HELLO, rest).await.ok()? {
-                Ok(stream) => Ok((wish, stream)),
-                Err((error, stream)) => Err((Some(wish), misused, error, Some(stream))),
-            })
+        // `None` when they take too long.
+        let deadline = tokio::time::Instant::now() + HANDSHAKE;
+        let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        let said = tokio::time::timeout_at(deadline, &mut hello).await.ok();
+        let done = match said {
+            None => None,
+            Some(Err(error)) => Some(Err((None, None, error, hello.take_io()))),
+            Some(Ok(hello)) => {
+                // Never closed, so acquiring cannot fail.
+                let turn = tokio::time::timeout_at(deadline, self.handshakes.acquire());
+                let Ok(_turn) = turn.await else {
+                    // That is ours: too many others have said hello.
+                    self.counts.handshake_failed("NO_TURN");
+                    return None;
+                };
+                let (wish, config) = tls.choose(&hello.client_hello());
+                let misused = self.misused(hello.client_hello().server_name());
+                let rest = hello.into_stream(config).into_fallible();
+                match tokio::time::timeout(AFTER_HELLO, rest).await {
+                    Err(_) => None,
+                    Ok(Ok(stream)) => Some(Ok((wish, stream))),
+                    Ok(Err((error, stream))) => {
+                        Some(Err((Some(wish), misused, error, Some(stream))))
+                    }
+                }
+            }
         };
-        match tokio::time::timeout(HANDSHAKE, handshake)
-            .await
-            .ok()
-            .flatten()
-        {
+        match done {
             Some(Ok(done)) => {
                 self.counts.handshake_done();
                 Some(done)
@@ -197,14 +203,30 @@ impl Gate {
             }
             None => {
                 self.counts.handshake_failed("TIMED_OUT");
-                if let Some(count) = self.laggards.note(Instant::now(), from.ip()) {
-                    tracing::warn!(
-                        source = %from.ip(), count,
-                        "connections that did not finish their TLS handshake in time were closed"
-                    );
-                }
+                self.note_laggard(from.ip());
                 None
             }
+        }
+    }
+
+    /// Tells of a handshake that stopped, at once or with others.
+    fn note_laggard(&self, source: IpAddr) {
+        let tell = |source: IpAddr, count: u64| {
+            tracing::warn!(
+                %source, count,
+                "connections that did not finish their TLS handshake in time were closed"
+            );
+        };
+        match self.laggards.note(Instant::now(), source) {
+            Note::Now => tell(source, 1),
+            Note::Later(wait) => {
+                let laggards = Arc::clone(&self.laggards);
+                tokio::spawn(async move {
+                    tokio::time::sleep(wait).await;
+                    tell(source, laggards.rest(Instant::now(), source));
+                });
+            }
+            Note::Nothing => {}
         }
     }
 
