@@ -26,11 +26,11 @@ pub struct Statistics {
     pub connects: u64,
     /// CONNECTs that were refused.
     pub refused_connects: u64,
-    /// PUBLISH packets that arrived.
+    /// PUBLISH packets, and messages over HTTPS, that arrived.
     pub received: u64,
     /// Of those, the ones with QoS 1.
     pub received_at_least_once: u64,
-    /// PUBLISH packets that were refused.
+    /// Of those, what was refused.
     pub refused_publishes: u64,
     /// PUBLISH packets that were put into outboxes.
     pub delivered: u64,
@@ -51,6 +51,14 @@ pub struct Statistics {
 }
 
 impl Statistics {
+    /// A message of a client arrived.
+    pub(super) const fn count_received(&mut self, qos: QoS) {
+        self.received = self.received.saturating_add(1);
+        if matches!(qos, QoS::AtLeastOnce) {
+            self.received_at_least_once = self.received_at_least_once.saturating_add(1);
+        }
+    }
+
     /// A message was handed to a connection with this QoS.
     pub(super) fn count_delivery(&mut self, qos: QoS) {
         self.delivered = self.delivered.saturating_add(1);

@@ -334,6 +334,7 @@ impl Core {
         retain: bool,
         properties: thingwire_mqtt::Properties<'_>,
     ) -> Result<(), String> {
+        self.statistics.count_received(qos);
         let bytes = message::encoded(properties)
             .map_err(|error| format!("its properties cannot be sent: {error}"))?;
         let properties = thingwire_mqtt::Properties::Wire(&bytes);

@@ -30,11 +30,7 @@ enum Refusal {
 
 impl Core {
     pub(super) fn publish(&mut self, now: Now, key: Key, publish: &Publish<'_>) {
-        self.statistics.received = self.statistics.received.saturating_add(1);
-        if publish.qos == QoS::AtLeastOnce {
-            let count = &mut self.statistics.received_at_least_once;
-            *count = count.saturating_add(1);
-        }
+        self.statistics.count_received(publish.qos);
         if publish.qos > self.rules.qos_max {
             self.violate(
                 now,

@@ -136,7 +136,7 @@ fn broker(page: &mut Page, broker: &Statistics) {
     page.family(
         "thingwire_messages_received_total",
         Kind::Counter,
-        "PUBLISH packets that arrived, also those that were refused.",
+        "PUBLISH packets, and messages over HTTPS, that arrived, also those that were refused.",
         by_qos(broker.received, broker.received_at_least_once),
     );
     page.family(
@@ -154,7 +154,7 @@ fn broker(page: &mut Page, broker: &Statistics) {
         ),
         (
             "publishes_refused",
-            "PUBLISH packets that were refused.",
+            "PUBLISH packets, and messages over HTTPS, that were refused.",
             broker.refused_publishes,
         ),
         (

@@ -344,6 +344,11 @@ fn f_24_b_72_b_74_properties_of_a_message_from_https_last_while_it_is_kept() {
         core.publish_for_client(now, "a", b"x", Q1, true, Properties::List(&list))
             .expect("no quota");
     });
+    let statistics = world.core.statistics();
+    assert_eq!(
+        (statistics.received, statistics.received_at_least_once),
+        (1, 1)
+    );
     world.pass(10);
     let check = |lines: &[String]| {
         let line = lines.last().expect("a PUBLISH").clone();
