@@ -101,8 +101,6 @@ impl<'b> Arena<'b> {
         let at = At(self.used);
         self.used = self.used.wrapping_add(needed);
         self.set(at, &entry);
-        // Success, wherever an operation ends without an answer; the memory may hold anything.
-        self.codes_mut(at, &entry).fill(0);
         Ok(())
     }
 

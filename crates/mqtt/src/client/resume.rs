@@ -45,7 +45,8 @@ impl Session<'_> {
                     entry.state = State::Resend
                 }
                 (Kind::Unsubscribe, State::Queued | State::Sent | State::Resend, false) => {
-                    // The subscription went with the session: there is nothing left to do.
+                    // The subscription went with the session: there is nothing left to do. No answer has written the codes.
+                    self.arena.codes_mut(at, &entry).fill(0);
                     self.complete(at, entry);
                     continue;
                 }
@@ -54,6 +55,7 @@ impl Session<'_> {
                 #[cfg(feature = "qos2")]
                 (Kind::Release, State::Queued | State::Sent | State::Resend, false) => {
                     // The server had the message.
+                    self.arena.codes_mut(at, &entry).fill(0);
                     self.complete(at, entry);
                     continue;
                 }
