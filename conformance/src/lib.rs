@@ -22,7 +22,7 @@ pub use cloud::{Cloud, Ready, thingwire};
 pub use driver::Driver;
 pub use foreign::{aws, missing, node, on_path, python, rumqtt, script};
 pub use http::http;
-pub use mosquitto::{Autosave, Mosquitto, MosquittoSettings};
+pub use mosquitto::{Autosave, Mosquitto, MosquittoSettings, publish_plain, subscribe_plain};
 pub use program::{Finished, Program, finish, free_port, wait_until};
 pub use relay::Relay;
 pub use rumqttd::Rumqttd;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::{Authority, Program, foreign, free_port, wait_until};
+use crate::{Authority, Program, finish, foreign, free_port, wait_until};
 
 /// Ports, files and process of one mosquitto.
 #[derive(Debug)]
@@ -158,4 +158,24 @@ fn configuration(folder: &Path, tls_port: u16, port: u16, settings: MosquittoSet
         );
     }
     text
+}
+
+/// A message to a broker without TLS with `mosquitto_pub`, on `esp32/sub`. Whether it was taken is not asked: brokers come and go.
+pub fn publish_plain(port: u16, qos: u8, message: &str, limit: Duration) {
+    let (port, qos) = (port.to_string(), qos.to_string());
+    let mut command = Command::new("mosquitto_pub");
+    command.args(["-p", &port, "-q", &qos, "-t", "esp32/sub", "-m", message]);
+    let _ = finish(&mut command, limit).success();
+}
+
+/// `mosquitto_sub` without TLS, subscribed to `esp32/pub`; it ends after `count` messages.
+#[must_use]
+pub fn subscribe_plain(port: u16, qos: u8, count: u8, limit: Duration) -> Program {
+    let mut command = Command::new("stdbuf");
+    command.args(["-oL", "mosquitto_sub", "-p", &port.to_string()]);
+    command.args(["-d", "-v", "-q", &qos.to_string()]);
+    command.args(["-C", &count.to_string(), "-t", "esp32/pub"]);
+    let mut program = Program::start("mosquitto_sub", &mut command);
+    program.wait_for_line("Subscribed", limit);
+    program
 }

@@ -3,12 +3,13 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use thingwire_conformance::{Mosquitto, MosquittoSettings, Program, finish, on_path, wait_until};
+use thingwire_conformance::{
+    Mosquitto, MosquittoSettings, Program, on_path, publish_plain, subscribe_plain, wait_until,
+};
 use thingwire_device::{
     Backoff, Client, Config, Event, Limits, Memory, PacketType, QoS, SubscribeFilter, Version,
 };
@@ -107,30 +108,13 @@ fn pass(mut from: &TcpStream, mut to: &TcpStream, plan: &Plan, kind: fn(PacketTy
     }
 }
 
-/// mosquitto_pub with QoS 2.
+/// Who sends is not what is judged here.
 fn send(port: u16, message: &str) {
-    let mut command = Command::new("mosquitto_pub");
-    command.args([
-        "-p",
-        &port.to_string(),
-        "-q",
-        "2",
-        "-t",
-        "esp32/sub",
-        "-m",
-        message,
-    ]);
-    let _ = finish(&mut command, STEP).success();
+    publish_plain(port, 2, message, STEP);
 }
 
-/// mosquitto_sub with QoS 2, subscribed; it ends after two messages.
 fn listen(port: u16) -> Program {
-    let mut command = Command::new("stdbuf");
-    command.args(["-oL", "mosquitto_sub", "-p", &port.to_string()]);
-    command.args(["-d", "-v", "-q", "2", "-C", "2", "-t", "esp32/pub"]);
-    let mut program = Program::start("mosquitto_sub", &mut command);
-    program.wait_for_line("Subscribed", STEP);
-    program
+    subscribe_plain(port, 2, 2, STEP)
 }
 
 async fn story(version: Version, mosquitto: &Mosquitto) {

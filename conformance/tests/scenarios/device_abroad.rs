@@ -1,10 +1,11 @@
 //! Our device library with a broker that is not ours: mosquitto, over mutual TLS and plain TCP, in both
 //! protocol versions, and across a crash of the broker.
 
-use std::process::Command;
 use std::time::Duration;
 
-use thingwire_conformance::{Mosquitto, MosquittoSettings, Program, finish, on_path};
+use thingwire_conformance::{
+    Mosquitto, MosquittoSettings, Program, on_path, publish_plain, subscribe_plain,
+};
 use thingwire_device::{Client, Config, Connector, Event, Memory, QoS, SubscribeFilter, Version};
 use thingwire_host::{HostPlatform, KitConnector, TcpConnector};
 use thingwire_kit::{Existing, Kit, KitFiles, Manifest, PrivateKeyPem};
@@ -16,30 +17,13 @@ use crate::STEP;
 /// Two connections, a backoff of some seconds between them, and mosquitto's own start.
 const WHOLE_STORY: Duration = Duration::from_secs(120);
 
-/// mosquitto_pub without TLS: who sends is not what is judged here.
+/// Who sends is not what is judged here.
 fn send(port: u16, message: &str) {
-    let mut command = Command::new("mosquitto_pub");
-    command.args([
-        "-p",
-        &port.to_string(),
-        "-q",
-        "1",
-        "-t",
-        "esp32/sub",
-        "-m",
-        message,
-    ]);
-    let _ = finish(&mut command, STEP).success();
+    publish_plain(port, 1, message, STEP);
 }
 
-/// mosquitto_sub, subscribed; it ends after one message.
 fn listen(port: u16) -> Program {
-    let mut command = Command::new("stdbuf");
-    command.args(["-oL", "mosquitto_sub", "-p", &port.to_string()]);
-    command.args(["-d", "-v", "-q", "1", "-C", "1", "-t", "esp32/pub"]);
-    let mut program = Program::start("mosquitto_sub", &mut command);
-    program.wait_for_line("Subscribed", STEP);
-    program
+    subscribe_plain(port, 1, 1, STEP)
 }
 
 /// Receives, publishes, loses the broker, finds it again and receives again.

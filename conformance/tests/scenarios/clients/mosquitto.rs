@@ -111,21 +111,21 @@ pub(super) fn run(version: &str) {
 
 fn shared(scene: &Scene, members: [Command; 2]) {
     let members = members
-        .map(|command| subscriber(command, &["$share/group/matrix/work/+", "matrix/in/end"]));
+        .map(|command| subscriber(command, &["$share/group/matrix/jobs/+", "matrix/in/end"]));
     for number in 0..4 {
-        scene.send(&format!("matrix/work/{number}"), "work", &[]);
+        scene.send(&format!("matrix/jobs/{number}"), "job", &[]);
     }
     scene.send("matrix/in/end", "end", &[]);
     let mut done: Vec<String> = Vec::new();
     for mut member in members {
         member.wait_for_line("matrix/in/end 1 0 end", STEP);
         let log = member.log();
-        let work = log.lines().filter(|line| line.starts_with("matrix/work/"));
+        let work = log.lines().filter(|line| line.starts_with("matrix/jobs/"));
         done.extend(work.map(str::to_owned));
     }
     done.sort();
     let all: Vec<String> = (0..4)
-        .map(|number| format!("matrix/work/{number} 1 0 work"))
+        .map(|number| format!("matrix/jobs/{number} 1 0 job"))
         .collect();
     assert_eq!(done, all);
 }

@@ -237,13 +237,13 @@ fn retained(scene: &Scene, client: &Client, version: &str) {
 fn shared(scene: &Scene, client: &Client, version: &str) {
     let mut members = ["matrix-left", "matrix-right"].map(|id| {
         let (mut driver, _) = scene.connect(client, version, &Connect::clean(id));
-        subscribe(&mut driver, "$share/group/matrix/work/+");
+        subscribe(&mut driver, "$share/group/matrix/jobs/+");
         subscribe(&mut driver, "matrix/in/end");
         driver
     });
     let work: BTreeSet<String> = (0..4).map(|number| format!("work {number}")).collect();
     for (number, payload) in work.iter().enumerate() {
-        scene.send(&format!("matrix/work/{number}"), payload, &[]);
+        scene.send(&format!("matrix/jobs/{number}"), payload, &[]);
     }
     // Both see this after everything that was routed before it.
     scene.send("matrix/in/end", "end", &[]);

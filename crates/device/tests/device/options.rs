@@ -189,14 +189,14 @@ fn the_server_may_send_a_topic_as_a_number_mqtt_3_3_2_7() {
         server.send(&aliased("", b"7", &one));
         let _ = scene.network.accept().await;
     });
-    assert!(
-        scene
-            .diary()
-            .iter()
-            .any(|line| line.contains("a topic alias that was given no topic")),
-        "{:?}",
-        scene.diary()
-    );
+    ended_by_an_unknown_alias(&scene);
+}
+
+/// That a connection ended because the server used a number that stands for no topic.
+fn ended_by_an_unknown_alias(scene: &Scene) {
+    let diary = scene.diary();
+    let told = |line: &String| line.contains("a topic alias that was given no topic");
+    assert!(diary.iter().any(told), "{diary:?}");
 }
 
 /// What a packet that nobody read said of an alias is not known: using it may not deliver under the topic of before.
@@ -226,14 +226,7 @@ fn an_alias_does_not_outlive_a_message_that_was_skipped() {
             ("valve/close", &b"3"[..])
         );
     });
-    assert!(
-        scene
-            .diary()
-            .iter()
-            .any(|line| line.contains("a topic alias that was given no topic")),
-        "{:?}",
-        scene.diary()
-    );
+    ended_by_an_unknown_alias(&scene);
 }
 
 /// In the inbox each message has its topic, also one that came as a number.

@@ -211,20 +211,26 @@ fn what_was_sent_with_qos_2_does_not_expire_any_more() {
     assert_eq!(got, ["CONNACK 00 present", "PUBLISH #1 dup a x"]);
 }
 
+/// `from` published message 1 to a `keeper` who is away, lost its connection while the disk waits, and connects again.
+fn back_before_it_is_on_disk(version: Version) -> (World, Device) {
+    let mut world = standard();
+    let (keeper, _) = world.persistent(V5, "keeper");
+    world.subscribe(&keeper, &[("a", Q2)]);
+    world.send(&keeper, &[goodbye(ReasonCode::SUCCESS)]);
+    let (from, _) = world.persistent(version, "from");
+    world.pass(2);
+    world.disk = Disk::Waiting;
+    world.send(&from, &[Packet::Publish(exactly_once("a", "x", 1))]);
+    world.lose(&from);
+    let from = world.connecting(keeping(version, "from"));
+    (world, from)
+}
+
 /// The message is taken back where it waits, so its identifier must be forgotten too, or its repetition would be thrown away.
 #[test]
 fn mqtt_4_3_3_10_a_message_whose_batch_failed_is_not_here_already_on_the_next_connection() {
     for (version, early) in [(V3, false), (V5, false), (V3, true), (V5, true)] {
-        let mut world = standard();
-        let (keeper, _) = world.persistent(V5, "keeper");
-        world.subscribe(&keeper, &[("a", Q2)]);
-        world.send(&keeper, &[goodbye(ReasonCode::SUCCESS)]);
-        let (from, _) = world.persistent(version, "from");
-        world.pass(2);
-        world.disk = Disk::Waiting;
-        world.send(&from, &[Packet::Publish(exactly_once("a", "x", 1))]);
-        world.lose(&from);
-        let from = world.connecting(keeping(version, "from"));
+        let (mut world, from) = back_before_it_is_on_disk(version);
         let again = Packet::Publish(Publish {
             dup: true,
             ..exactly_once("a", "x", 1)
@@ -258,16 +264,7 @@ fn mqtt_4_3_3_10_a_message_whose_batch_failed_is_not_here_already_on_the_next_co
 #[test]
 fn mqtt_4_3_3_10_a_message_that_comes_again_before_it_is_on_disk_is_answered_when_it_is() {
     for version in [V3, V5] {
-        let mut world = standard();
-        let (keeper, _) = world.persistent(V5, "keeper");
-        world.subscribe(&keeper, &[("a", Q2)]);
-        world.send(&keeper, &[goodbye(ReasonCode::SUCCESS)]);
-        let (from, _) = world.persistent(version, "from");
-        world.pass(2);
-        world.disk = Disk::Waiting;
-        world.send(&from, &[Packet::Publish(exactly_once("a", "x", 1))]);
-        world.lose(&from);
-        let from = world.connecting(keeping(version, "from"));
+        let (mut world, from) = back_before_it_is_on_disk(version);
         world.send(&from, &[Packet::Publish(exactly_once("a", "x", 1))]);
         assert!(world.got(&from).is_empty());
         world.disk = Disk::Quick;
