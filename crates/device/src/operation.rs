@@ -208,8 +208,8 @@ impl<'b> Client<'b> {
     /// Waits, and may be dropped, as `subscribe_all`.
     ///
     /// # Errors
-    /// [`SubscribeError`], but never [`Refused`](SubscribeError::Refused). What the version or the server does not have is an error at the
-    /// call.
+    /// [`SubscribeError`], but never [`Refused`](SubscribeError::Refused). What the version does not have is an error at the
+    /// call; so is what the server does not have, while connected. Asked for between connections, that comes as the answer.
     pub async fn subscribe_with(
         &self,
         filters: &[SubscribeFilter<'_>],

@@ -226,7 +226,8 @@ impl<'b> Session<'b> {
     /// Accepts an UNSUBSCRIBE. From now on the filters are not subscribed again.
     ///
     /// # Errors
-    /// [`SubscribeError`]; nothing is kept or changed then.
+    /// [`SubscribeError`]; no UNSUBSCRIBE is kept then. Filters that were subscribed together with others may already be out of what is
+    /// subscribed again; the server has them until an UNSUBSCRIBE is accepted.
     pub fn unsubscribe(&mut self, filters: &[&str]) -> Result<Ticket, SubscribeError> {
         self.unsubscribe_with(filters, Properties::EMPTY)
     }
@@ -234,7 +235,7 @@ impl<'b> Session<'b> {
     /// The same with MQTT 5 user properties.
     ///
     /// # Errors
-    /// [`SubscribeError`]; nothing is kept or changed then.
+    /// As [`unsubscribe`](Self::unsubscribe).
     pub fn unsubscribe_with(
         &mut self,
         filters: &[&str],
