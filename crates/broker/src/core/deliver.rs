@@ -219,7 +219,7 @@ impl Core {
         };
         let mut outcome = session.enqueue(queued.clone(), &self.config.memory);
         if outcome.is_err() {
-            for expired in session.purge(now.unix) {
+            for expired in session.purge(now) {
                 self.journal.push(Change::Queued {
                     session: key,
                     number,

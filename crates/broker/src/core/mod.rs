@@ -27,6 +27,7 @@ mod record;
 mod restore;
 mod retained;
 mod routes;
+mod search;
 mod session;
 mod shared;
 mod slab;

@@ -9,12 +9,9 @@ use thingwire_mqtt::topic::{ParentMatch, matches};
 use super::Core;
 use super::durable::Change;
 use super::message::{Message, Publication, wire_bytes};
+use super::search::Search;
 use super::topics::TopicRef;
-use crate::{Millis, Now};
-
-/// Milliseconds until a full store of retained messages is searched for expired ones again: each publish would go
-/// through all of them.
-const PURGE_AGAIN: u64 = 1000;
+use crate::Now;
 
 /// By topic.
 #[derive(Default)]
@@ -22,8 +19,8 @@ pub(crate) struct Retained {
     messages: HashMap<Arc<str>, Arc<Message>>,
     /// Of topics, payloads and properties together.
     bytes: usize,
-    /// When it was last full and searched for expired messages (monotonic clock).
-    purged: Option<Millis>,
+    /// Of them all when there is no room, for expired ones.
+    search: Search,
 }
 
 impl Retained {
@@ -141,11 +138,9 @@ impl Core {
 
     /// Removes what has expired, at most once a second. Answers whether that was anything.
     fn purge_retained(&mut self, now: Now) -> bool {
-        let purged = self.retained.purged;
-        if purged.is_some_and(|purged| now.monotonic.since(purged) < PURGE_AGAIN) {
+        if !self.retained.search.is_due(now.monotonic) {
             return false;
         }
-        self.retained.purged = Some(now.monotonic);
         let messages = self.retained.messages.values();
         let expired: Vec<_> = messages
             .filter(|message| message.is_expired(now.unix))

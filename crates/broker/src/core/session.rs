@@ -12,14 +12,12 @@ use thingwire_mqtt::{PacketId, QoS, Version};
 use super::connection::Will;
 use super::message::Message;
 use super::routes::Options;
+use super::search::Search;
 use super::slab::Key;
-use crate::{Memory, Millis};
+use crate::{Memory, Millis, Now};
 
 /// Room for messages in flight that a session keeps while there are none.
 const KEPT_CAPACITY: usize = 16;
-
-/// Milliseconds until a full queue is searched for expired messages again.
-const PURGE_AGAIN: u64 = 1000;
 
 /// A QoS 1 message that was sent and is not yet acknowledged.
 pub(crate) struct InFlight {
@@ -127,8 +125,8 @@ pub(crate) struct Session {
     pub(crate) stored: bool,
     /// A drop was logged since the queue was last empty.
     pub(crate) overflowed: bool,
-    /// When the queue was last full and searched for expired messages (wall clock).
-    purged: Option<Millis>,
+    /// Of the full queue, for expired messages.
+    search: Search,
 }
 
 impl Session {
@@ -151,7 +149,7 @@ impl Session {
             will: None,
             stored: false,
             overflowed: false,
-            purged: None,
+            search: Search::default(),
         }
     }
 
@@ -351,20 +349,15 @@ impl Session {
         Some(queued)
     }
 
-    /// Removes what is expired; answers the sequence numbers. Looks at the whole queue, so it does so once in
-    /// [`PURGE_AGAIN`] at most: a full queue would be searched with every message otherwise.
-    pub(crate) fn purge(&mut self, unix: Millis) -> Vec<u64> {
+    /// Removes what is expired, if it is time for a [`Search`]; answers the sequence numbers.
+    pub(crate) fn purge(&mut self, now: Now) -> Vec<u64> {
         let mut gone = Vec::new();
-        if self
-            .purged
-            .is_some_and(|at| unix >= at && unix.since(at) < PURGE_AGAIN)
-        {
+        if !self.search.is_due(now.monotonic) {
             return gone;
         }
-        self.purged = Some(unix);
         let mut freed: usize = 0;
         self.queue.retain(|queued| {
-            let expired = queued.message.is_expired(unix);
+            let expired = queued.message.is_expired(now.unix);
             if expired {
                 gone.push(queued.sequence);
                 freed = freed.saturating_add(queued.message.payload.len());

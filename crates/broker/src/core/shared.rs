@@ -18,11 +18,8 @@ use thingwire_mqtt::{QoS, topic};
 use super::durable::Change;
 use super::message::Message;
 use super::routes::{Routes, Subscriber};
+use super::search::Search;
 use super::slab::{Key, Slab};
-use crate::Millis;
-
-/// Milliseconds until a full group is searched for expired messages again.
-const PURGE_AGAIN: u64 = 1000;
 
 /// The part of a shared subscription's filter that decides what matches.
 pub(crate) fn inner(filter: &str) -> Option<&str> {
@@ -71,8 +68,8 @@ pub(crate) struct Group {
     overflowed: bool,
     /// It is in `Shared::ready`.
     ready: bool,
-    /// When it was last full and searched for expired messages (monotonic clock).
-    purged: Option<Millis>,
+    /// Of the full group, for expired messages.
+    search: Search,
 }
 
 impl Group {

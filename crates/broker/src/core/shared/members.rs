@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::core::durable::Change;
 use crate::core::message::Message;
 use crate::core::routes::Options;
+use crate::core::search::Search;
 use crate::core::session::{Session, Share};
 use crate::core::slab::Key;
 
@@ -69,7 +70,7 @@ impl Core {
             next: 0,
             overflowed: false,
             ready: false,
-            purged: None,
+            search: Search::default(),
         });
         self.shared.by_filter.insert(Arc::clone(filter), key);
         self.shared

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thingwire_mqtt::QoS;
 
-use super::{Group, Member, PURGE_AGAIN, forget};
+use super::{Group, Member, forget};
 use crate::Now;
 use crate::core::Core;
 use crate::core::durable::Change;
@@ -196,12 +196,7 @@ impl Core {
             group.waiters() >= memory.shared_messages
                 || group.waiting_bytes.saturating_add(message.payload.len()) > memory.shared_bytes
         };
-        // Once a second, because each publish would go through all that waits.
-        let searched = group
-            .purged
-            .is_some_and(|purged| now.monotonic.since(purged) < PURGE_AGAIN);
-        if is_full(group) && !searched {
-            group.purged = Some(now.monotonic);
+        if is_full(group) && group.search.is_due(now.monotonic) {
             let expired: Vec<_> = group
                 .waiting
                 .iter()
