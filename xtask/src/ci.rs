@@ -41,6 +41,7 @@ const STEPS: &[Step] = &[
     ("no-std", no_std::all),
     ("firmware", firmware::check),
     ("boards", || boards::measure(false)),
+    ("firmware's clippy", firmware::clippy),
     ("demo", || {
         run(cargo().args(["run", "--release", "--", "demo"]))
     }),

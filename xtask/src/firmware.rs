@@ -18,17 +18,39 @@ const RELAX: &str = ".cargo/relax.toml";
 /// What compiles Mbed TLS.
 const TOOLS: &[&str] = &["clang", "cmake", "ninja"];
 
+/// The parts of the standard library that it has.
+const LIBRARY: &str = "core,alloc";
+
+/// What clippy looks at: nothing of a board is compiled without a chip.
+const EMULATED: &[&str] = &[
+    "--package",
+    "thingwire-firmware",
+    "--package",
+    "thingwire-qemu",
+];
+const BOARDS: &[&str] = &[
+    "--package",
+    "thingwire-esp",
+    "--package",
+    "thingwire-examples",
+    "--features",
+    "esp32c3,stages",
+];
+
 /// `cargo xtask firmware` with its arguments.
 pub(crate) fn all(arguments: &[String]) -> Result<(), Failed> {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments.as_slice() {
-        [] => build().and_then(|_| boards::check()),
+        [] => build()
+            .and_then(|_| boards::check())
+            .and_then(|()| clippy()),
+        ["--clippy"] => clippy(),
         ["--emulated"] => build().map(drop),
         ["--boards"] => boards::check(),
         ["--size"] => boards::measure(false),
         ["--size", "--write"] => boards::measure(true),
         _ => Err(Failed::new(
-            "`cargo xtask firmware` takes nothing, `--emulated`, `--boards`, `--size` or `--size --write`",
+            "`cargo xtask firmware` takes nothing, `--clippy`, `--emulated`, `--boards`, `--size` or `--size --write`",
         )),
     }
 }
@@ -45,7 +67,7 @@ pub(crate) fn build() -> Result<Option<PathBuf>, Failed> {
 
 /// `cargo build` in the firmware's workspace, whose linker shortens calls where it can.
 pub(crate) fn command(toolchain: &Toolchain) -> Command {
-    let mut command = toolchain.build(&root().join("firmware"), "core,alloc");
+    let mut command = toolchain.build(&root().join("firmware"), LIBRARY);
     if relaxes() {
         command.args(["--config", RELAX]);
     }
@@ -74,6 +96,33 @@ pub(crate) fn toolchain() -> Result<Option<Toolchain>, Failed> {
         return Ok(None);
     };
     Ok(Some(toolchain))
+}
+
+/// Lints the workspace of the firmware with the clippy that belongs to its compiler: the emulated chip, and the boards' crates for
+/// the ESP32-C3. Release, so that what the build made of Mbed TLS is used again.
+pub(crate) fn clippy() -> Result<(), Failed> {
+    let Some(toolchain) = toolchain()? else {
+        return Ok(());
+    };
+    let folder = root().join("firmware");
+    for what in [EMULATED, BOARDS] {
+        let Some(mut command) = toolchain.clippy(&folder, LIBRARY) else {
+            let text = "linting the firmware needs the clippy of its compiler (Debian: package rust-web-clippy)";
+            if in_ci() {
+                return Err(Failed::new(text));
+            }
+            eprintln!("xtask: skipped: {text}");
+            return Ok(());
+        };
+        if relaxes() {
+            command.args(["--config", RELAX]);
+        }
+        run(command
+            .args(["--release", "--locked", "--keep-going"])
+            .args(what)
+            .args(["--", "-D", "warnings"]))?;
+    }
+    Ok(())
 }
 
 /// The form of its sources, and that it builds.

@@ -33,7 +33,8 @@ cargo xtask test [ARGS]   every test, with its own set-up; ARGS go to cargo next
 cargo xtask ci            what .ci/run calls: fmt, deny, clippy, no_std builds, the demo, every test
 cargo xtask no-std        only the builds for the chips: riscv32imc and Xtensa
 cargo xtask firmware      the programs for the emulated chip (--emulated: only these) and for the ESP32-C3 and C6 (--boards: only
-                          these), images in target/firmware; --size: compares with firmware/sizes.txt (--write: writes it)
+                          these), images in target/firmware; --size: compares with firmware/sizes.txt (--write: writes it);
+                          --clippy: lints them
 cargo xtask deny          only cargo-deny: bans, licences, sources
 cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, --seed N, names of targets, --replay FILE TARGET
 cargo xtask bench [ARGS]  the broker beside mosquitto; the same as bench broker, which with --peers all has rumqttd and MiniStack too;

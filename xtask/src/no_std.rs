@@ -114,14 +114,27 @@ impl Toolchain {
 
     /// `cargo build` in a folder, with only these parts of the standard library.
     pub(crate) fn build(&self, folder: &Path, parts: &str) -> Command {
-        let mut command = Command::new(&self.cargo);
+        self.command(&self.cargo, "build", folder, parts)
+    }
+
+    /// `cargo clippy` in a folder, with the clippy that belongs to this compiler; `None` without one.
+    pub(crate) fn clippy(&self, folder: &Path, parts: &str) -> Option<Command> {
+        // Beside this cargo, and called by its path: cargo would take the first of its name.
+        let clippy = self.cargo.with_file_name("cargo-clippy");
+        output(program(&clippy).arg("--version"))?;
+        Some(self.command(&clippy, "clippy", folder, parts))
+    }
+
+    fn command(&self, cargo: &Path, what: &str, folder: &Path, parts: &str) -> Command {
+        let mut command = Command::new(cargo);
         command
             .current_dir(folder)
             .env("RUSTC_BOOTSTRAP", "1")
+            .env("CARGO", &self.cargo)
             .env("RUSTC", &self.rustc)
             .env_remove("RUSTUP_TOOLCHAIN")
             .env("CARGO_TARGET_DIR", target().join("no-std"))
-            .args(["build", "--quiet"])
+            .args([what, "--quiet"])
             .arg(format!("-Zbuild-std={parts}"));
         command
     }

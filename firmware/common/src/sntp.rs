@@ -165,8 +165,13 @@ pub async fn keep_time(
         } else {
             // Boards that got their power back together shall not ask together.
             let spread = numbers.next() % 4096;
-            let wait = pause + Duration::from_millis(spread);
-            pause = (pause + pause).min(LONGEST_PAUSE);
+            let wait = pause
+                .checked_add(Duration::from_millis(spread))
+                .unwrap_or(pause);
+            pause = pause
+                .checked_mul(2)
+                .unwrap_or(LONGEST_PAUSE)
+                .min(LONGEST_PAUSE);
             report(TimeEvent::Waiting {
                 seconds: wait.as_secs(),
             });

@@ -11,6 +11,8 @@ const BUFFER: u16 = 128;
 
 /// How many bytes may be written now.
 pub(crate) fn room() -> usize {
+    // On some chips the field has eight bits, on others sixteen.
+    #[allow(clippy::useless_conversion)]
     let used = u16::from(UART0::regs().status().read().txfifo_cnt().bits());
     usize::from(BUFFER.saturating_sub(used))
 }
