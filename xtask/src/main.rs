@@ -44,7 +44,7 @@ cargo xtask size          bytes of flash beside other MQTT libraries; writes a t
 cargo xtask instructions  instructions a message beside other MQTT engines; another table of docs/benchmarks.md
 cargo xtask policy        the policy engine beside cedar-policy: 20,000 decisions compared, instructions counted
 cargo xtask chip          memory and instructions on an emulated riscv32imc beside others; another table of docs/benchmarks.md
-cargo xtask soak [ARGS]   kill -9 under load, 200 times: nothing acknowledged is lost; ARGS: --kills N, --seed N
+cargo xtask soak [ARGS]   kill -9 under load, 200 times: nothing acknowledged is lost; ARGS: --kills N, --seed N, --release
 cargo xtask rules         which rules of docs/rules.txt are cited; writes docs/rules-without-a-test.md
                           and docs/mqtt-statements.md; with --check it only says whether they are up to date
 ";
