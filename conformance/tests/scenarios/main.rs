@@ -8,10 +8,10 @@ mod crash;
 mod denials;
 mod device_abroad;
 mod events;
-#[cfg(target_os = "linux")]
-mod full_disk;
 mod kits;
 mod operator;
+#[cfg(target_os = "linux")]
+mod refusing_disk;
 mod resume;
 mod sdks;
 mod wire;
