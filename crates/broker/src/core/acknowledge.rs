@@ -107,10 +107,15 @@ impl Core {
                 }
             }
             let kept = match &first.ack {
-                Ack::ReceivedAgain(packet_id) => self
-                    .sessions
-                    .get(connected.session)
-                    .is_some_and(|session| session.received.contains(&packet_id.get())),
+                // Not when its batch failed and it came once more: that is in a later batch.
+                Ack::ReceivedAgain(packet_id) => {
+                    let session = connected.session;
+                    !self.journal.is_pending(session, *packet_id)
+                        && self
+                            .sessions
+                            .get(session)
+                            .is_some_and(|session| session.received.contains(&packet_id.get()))
+                }
                 _ => first.batch.is_none() || stored,
             };
             if kept {

@@ -270,6 +270,7 @@ impl Core {
             decisions: Decisions::default(),
             received: None,
             slow: false,
+            no_room: None,
         };
         if let Some(connection) = self.connections.get_mut(key) {
             connection.connected = Some(Box::new(connected));

@@ -89,7 +89,20 @@ pub(crate) struct Connected {
     pub(crate) received: Option<(Arc<str>, u64, bool)>,
     /// QoS 0 was dropped because it reads too slowly; logged once.
     pub(crate) slow: bool,
+    /// Its retained messages that found no room (`B-65`), since the first.
+    pub(crate) no_room: Option<Box<NoRoom>>,
 }
+
+/// Retained messages of one connection that found no room: told of at the first, and once a minute while there are more.
+pub(crate) struct NoRoom {
+    /// When it was told of last.
+    told: Millis,
+    /// How many have come since then.
+    since: u64,
+}
+
+/// How often one connection is told of.
+const PAUSE: u64 = 60_000;
 
 /// Publications that were allowed, until the policy changes.
 #[derive(Default)]
@@ -212,6 +225,25 @@ impl Connected {
         }
         self.received = Some((Arc::clone(topic), self.stamp, denied.is_none()));
         denied.is_none()
+    }
+
+    /// One more of its retained messages found no room, for the reason in `detail`. Answers what is to be told now, if anything.
+    pub(crate) fn note_no_room(&mut self, now: Millis, detail: &str) -> Option<String> {
+        let Some(before) = &mut self.no_room else {
+            let (told, since) = (now, 0);
+            self.no_room = Some(Box::new(NoRoom { told, since }));
+            return Some(detail.to_owned());
+        };
+        if now.since(before.told) < PAUSE {
+            before.since = before.since.saturating_add(1);
+            return None;
+        }
+        before.told = now;
+        let unsaid = std::mem::take(&mut before.since);
+        Some(match unsaid {
+            0 => detail.to_owned(),
+            _ => format!("{detail} ({unsaid} more were refused in the meantime)"),
+        })
     }
 
     /// The reason string for a refusal, if the client wants any (`B-75`).

@@ -199,9 +199,10 @@ impl Core {
         let Some(session) = self.sessions.get_mut(key) else {
             return false;
         };
-        if session.connection.is_none()
+        let away = session.connection.is_none();
+        if away
             && let Some(meter) = &mut self.meter
-            && !meter.queue(now.monotonic)
+            && !meter.may_queue(now.monotonic)
         {
             // `B-28`: messages beyond the account's rate are dropped.
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
@@ -216,6 +217,7 @@ impl Core {
             retained: wait.retained,
             ids: wait.ids.cloned(),
             resume: None,
+            tried: false,
         };
         let mut outcome = session.enqueue(queued.clone(), &self.config.memory);
         if outcome.is_err() {
@@ -241,6 +243,9 @@ impl Core {
             return false;
         }
         self.statistics.queued = self.statistics.queued.saturating_add(1);
+        if let (true, Some(meter)) = (away, &mut self.meter) {
+            meter.queued();
+        }
         if session.is_persistent() && self.journal.enabled {
             self.journal.push(Change::Queued {
                 session: key,
@@ -335,7 +340,7 @@ impl Core {
                 connection.touched = true;
                 self.touched.push(key);
             }
-            if self.meter.is_some() {
+            if self.meter.is_some() && !queued.tried {
                 self.note_sent(now, version, session_key);
             }
         }

@@ -210,15 +210,19 @@ impl Core {
 
     /// `B-24`: ends a session whose time has come, or looks again when it could have.
     pub(super) fn check_expiry(&mut self, now: Now, key: Key) {
-        let Some(session) = self.sessions.get(key) else {
+        let Some(session) = self.sessions.get_mut(key) else {
             return;
         };
-        if session.connection.is_some() {
+        if session
+            .expires_at
+            .take_if(|at| *at <= now.monotonic)
+            .is_none()
+            || session.connection.is_some()
+        {
             return;
         }
         if now.unix < session.ends() {
-            self.timers
-                .set(session_end(now, session.ends()), Timer::SessionExpiry(key));
+            self.watch_expiry(now, key);
             return;
         }
         self.end_session(key);
@@ -294,13 +298,23 @@ impl Core {
         let Some(session) = self.sessions.get(key) else {
             return;
         };
-        let (number, ends) = (session.number, session.ends());
+        let number = session.number;
         self.journal.push(Change::Session {
             session: key,
             number,
         });
-        self.timers
-            .set(session_end(now, ends), Timer::SessionExpiry(key));
+        self.watch_expiry(now, key);
+    }
+
+    /// Has a session without connection looked at when it ends.
+    pub(super) fn watch_expiry(&mut self, now: Now, key: Key) {
+        let Some(session) = self.sessions.get_mut(key) else {
+            return;
+        };
+        let at = session_end(now, session.ends());
+        if session.arm_expiry(at) {
+            self.timers.set(at, Timer::SessionExpiry(key));
+        }
     }
 
     /// `B-29`: ends a session; its subscriptions and messages are gone.

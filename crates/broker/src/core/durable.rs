@@ -154,6 +154,14 @@ impl Journal {
         })
     }
 
+    /// Whether some batch that is not on disk yet has this message, whichever connection it came over.
+    pub(crate) fn is_pending(&self, session: Key, packet_id: PacketId) -> bool {
+        let under_way = self.under_way.iter().flat_map(|batch| &batch.receipts);
+        under_way
+            .chain(&self.receipts)
+            .any(|receipt| receipt.session == session && receipt.packet_id == packet_id)
+    }
+
     /// A persistent session ended.
     pub(crate) fn discard_session(&mut self, session: Key, number: u64, client_id: &Arc<str>) {
         if !self.enabled {

@@ -189,13 +189,14 @@ impl Meter {
         if connections > quotas.connections as usize {
             return Err(over("B-17", "connections", quotas.connections));
         }
-        if self.connects.take(quotas.connects, now).is_err() {
+        if self.connects.check(quotas.connects, now).is_err() {
             return Err(over("B-17", "connects", quotas.connects));
         }
         let rate = quotas.connects_per_client;
         if self.clients.take(Arc::clone(client_id), rate, now).is_err() {
             return Err(over("B-17", "connects-per-client", rate));
         }
+        self.connects.take_one();
         Ok(())
     }
 
@@ -344,9 +345,14 @@ impl Meter {
         connection.bytes.spend(rate, now, count)
     }
 
-    /// `B-28`: whether one more message may begin to wait for somebody who is away.
-    pub(crate) fn queue(&mut self, now: Millis) -> bool {
-        self.queued.take(self.quotas.queued_messages, now).is_ok()
+    /// `B-28`: whether one more message may begin to wait for somebody who is away. When it does, [`queued`](Self::queued) is told.
+    pub(crate) fn may_queue(&mut self, now: Millis) -> bool {
+        self.queued.check(self.quotas.queued_messages, now).is_ok()
+    }
+
+    /// A message waits for somebody who is away.
+    pub(crate) const fn queued(&mut self) {
+        self.queued.take_one();
     }
 
     /// `B-40`, `B-71`: whether a filter may be subscribed or unsubscribed now. `members` are those of its group without
@@ -358,25 +364,25 @@ impl Meter {
         facts: SubscribeFacts,
     ) -> Result<(), String> {
         let quotas = self.quotas;
-        if self.subscribes.take(quotas.subscribes, now).is_err() {
+        if self.subscribes.check(quotas.subscribes, now).is_err() {
             return Err(over("B-40", "subscribes", quotas.subscribes));
         }
         if facts.is_new && facts.subscriptions >= quotas.subscriptions as usize {
             return Err(over("H.2", "subscriptions", quotas.subscriptions));
         }
-        let Some(members) = facts.members else {
-            return Ok(());
-        };
-        let rate = quotas.shared_subscribes;
-        if self.groups.take(filter.into(), rate, now).is_err() {
-            return Err(over("B-71", "shared-subscribes", rate));
+        if let Some(members) = facts.members {
+            if facts.is_new && members >= quotas.shared_members as usize {
+                return Err(over("B-71", "shared-members", quotas.shared_members));
+            }
+            if facts.is_new && members == 0 && facts.groups >= quotas.shared_groups as usize {
+                return Err(over("B-71", "shared-groups", quotas.shared_groups));
+            }
+            let rate = quotas.shared_subscribes;
+            if self.groups.take(filter.into(), rate, now).is_err() {
+                return Err(over("B-71", "shared-subscribes", rate));
+            }
         }
-        if facts.is_new && members >= quotas.shared_members as usize {
-            return Err(over("B-71", "shared-members", quotas.shared_members));
-        }
-        if members == 0 && facts.groups >= quotas.shared_groups as usize {
-            return Err(over("B-71", "shared-groups", quotas.shared_groups));
-        }
+        self.subscribes.take_one();
         Ok(())
     }
 
@@ -534,14 +540,14 @@ impl Core {
         }
     }
 
-    /// `B-49`: a QoS 1 message left.
+    /// `B-49`: a QoS 1 message left for the first time. Its time goes on while its client is away, and over later connections.
     pub(super) fn note_sent(&mut self, now: Now, version: Version, session: Key) {
         let Some(meter) = &mut self.meter else { return };
         let sessions = &self.sessions;
         meter.sweep_retries(|key, sequence| {
             sessions
                 .get(key)
-                .is_some_and(|session| session.is_in_flight(sequence))
+                .is_some_and(|session| session.owes(sequence))
         });
         let sequence = self
             .sessions
@@ -566,7 +572,7 @@ impl Core {
             let Some(session) = self.sessions.get_mut(key) else {
                 continue;
             };
-            let Some(sent) = session.give_up(sequence) else {
+            let Some(share) = session.give_up(sequence) else {
                 continue;
             };
             self.statistics.dropped = self.statistics.dropped.saturating_add(1);
@@ -574,7 +580,7 @@ impl Core {
                 client_id = &*session.client_id,
                 "B-49: a message was not acknowledged in time and is dropped"
             );
-            if session.is_persistent() && sent.share.is_none() {
+            if session.is_persistent() && share.is_none() {
                 self.journal.push(Change::Queued {
                     session: key,
                     number: session.number,
@@ -582,7 +588,7 @@ impl Core {
                     new: false,
                 });
             }
-            if let Some(share) = sent.share {
+            if let Some(share) = share {
                 self.share_acknowledged(*share);
             }
             self.pump(now, key);

@@ -170,6 +170,7 @@ impl Core {
 
     /// A transport is there. Nothing happens before its CONNECT; a time limit for that is the caller's.
     pub fn open(&mut self, now: Now, peer: Peer) -> (ConnectionKey, Arc<Outbox>) {
+        self.sweep_timers();
         let connection = Connection::new(peer, now.monotonic);
         let outbox = Arc::clone(&connection.outbox);
         (ConnectionKey(self.connections.insert(connection)), outbox)
@@ -386,22 +387,33 @@ impl Core {
                 Timer::Retry => self.handle_retry_timer(now),
             }
         }
+        self.sweep_timers();
+    }
+
+    fn sweep_timers(&mut self) {
         let living = self.connections.len().saturating_add(self.sessions.len());
-        if self.timers.len() > living.saturating_mul(2).saturating_add(1024) {
-            let Self {
-                timers,
-                connections,
-                sessions,
-                ..
-            } = self;
-            timers.sweep(|timer| match timer {
-                Timer::KeepAlive(key) | Timer::Throttle(key) | Timer::Pump(key) => {
-                    connections.get(key).is_some()
-                }
-                Timer::SessionExpiry(key) | Timer::WillDelay(key) => sessions.get(key).is_some(),
-                Timer::Store | Timer::Retry => true,
-            });
+        if !self.timers.wants_sweep(living) {
+            return;
         }
+        let Self {
+            timers,
+            connections,
+            sessions,
+            ..
+        } = self;
+        timers.sweep(|at, timer| match timer {
+            Timer::KeepAlive(key) | Timer::Throttle(key) | Timer::Pump(key) => {
+                connections.get(key).is_some()
+            }
+            Timer::SessionExpiry(key) => sessions
+                .get(key)
+                .is_some_and(|session| session.expires_at == Some(at)),
+            Timer::WillDelay(key) => sessions
+                .get(key)
+                .and_then(|session| session.will.as_ref())
+                .is_some_and(|(_, due)| *due == at),
+            Timer::Store | Timer::Retry => true,
+        });
     }
 
     /// Ends a call: publishes the Wills of connections that ended, gives on what waits in groups, fills the outboxes,

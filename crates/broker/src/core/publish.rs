@@ -279,8 +279,8 @@ impl Core {
     ) {
         let Some(connected) = self
             .connections
-            .get(key)
-            .and_then(|connection| connection.connected.as_deref())
+            .get_mut(key)
+            .and_then(|connection| connection.connected.as_deref_mut())
         else {
             return;
         };
@@ -306,10 +306,13 @@ impl Core {
                 (code, detail, false)
             }
             Refusal::NoRoom { detail } => {
-                self.observer.event(Event::Violated {
-                    client: &connected.client,
-                    detail: &detail,
-                });
+                // Whoever fills the store with retained messages does not fill the log with them too.
+                if let Some(detail) = connected.note_no_room(now.monotonic, &detail) {
+                    self.observer.event(Event::Violated {
+                        client: &connected.client,
+                        detail: &detail,
+                    });
+                }
                 // Without PUBACK a client with MQTT 3.1.1 keeps it.
                 if let (Version::V5, Some(packet_id)) = (connected.version, publish.packet_id) {
                     let code = ReasonCode::QUOTA_EXCEEDED;

@@ -9,14 +9,13 @@ use std::sync::Arc;
 use thingwire_store::StoreError;
 
 use super::Core;
-use super::durable::{Change, session_end};
+use super::durable::Change;
 use super::record::{
     Damaged, QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, decode_queued, decode_retained,
     decode_session, decode_shared, decode_subscription,
 };
 use super::session::{Queued, Session, Subscription};
 use super::slab::Key;
-use super::timers::Timer;
 use crate::Now;
 
 /// The rows of the broker's tables, each in key order.
@@ -69,7 +68,7 @@ impl Core {
             if self.rules.redelivers {
                 session.skip_packet_ids(now.unix.0 / 1000);
             }
-            let (number, ends) = (session.number, session.ends());
+            let number = session.number;
             let client_id = Arc::clone(&session.client_id);
             let session = self.sessions.insert(session);
             numbers.insert(number, session);
@@ -80,8 +79,7 @@ impl Core {
             if stored.disconnected.is_none() {
                 self.journal.push(Change::Session { session, number });
             }
-            self.timers
-                .set(session_end(now, ends), Timer::SessionExpiry(session));
+            self.watch_expiry(now, session);
         }
         for (key, value) in &rows.subscriptions {
             let (number, filter, qos, options) =
@@ -147,6 +145,7 @@ impl Core {
                 retained: stored.retained,
                 ids: (!stored.ids.is_empty()).then(|| stored.ids.into()),
                 resume: None,
+                tried: false,
             });
         }
         for (_, value) in &rows.retained {

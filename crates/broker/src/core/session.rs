@@ -65,6 +65,8 @@ pub(crate) struct Queued {
     pub(crate) ids: Option<Arc<[u32]>>,
     /// It was in flight before and goes on as it was.
     pub(crate) resume: Option<Box<Resume>>,
+    /// It was in flight before in this process, so that its time is running already (`B-49`).
+    pub(crate) tried: bool,
 }
 
 /// A message that is put in flight.
@@ -121,6 +123,8 @@ pub(crate) struct Session {
     pub(crate) received: BTreeSet<u16>,
     /// A Will that waits, and until when (monotonic clock, `B-60`).
     pub(crate) will: Option<(Box<Will>, Millis)>,
+    /// When the timer comes due that looks whether it has expired (monotonic clock); older ones may be there besides.
+    pub(crate) expires_at: Option<Millis>,
     /// Its row is on disk.
     pub(crate) stored: bool,
     /// A drop was logged since the queue was last empty.
@@ -147,6 +151,7 @@ impl Session {
             next_counter: 0,
             received: BTreeSet::new(),
             will: None,
+            expires_at: None,
             stored: false,
             overflowed: false,
             search: Search::default(),
@@ -160,6 +165,15 @@ impl Session {
     /// When a session without connection ends (wall clock, `B-24`).
     pub(crate) const fn ends(&self) -> Millis {
         self.disconnected.plus_seconds(self.expiry as u64)
+    }
+
+    /// Whether a timer has to be set for `at`: only when it is sooner than the one there is.
+    pub(crate) fn arm_expiry(&mut self, at: Millis) -> bool {
+        let sooner = self.expires_at.is_none_or(|set| at < set);
+        if sooner {
+            self.expires_at = Some(at);
+        }
+        sooner
     }
 
     pub(crate) const fn new_sequence(&mut self) -> u64 {
@@ -259,20 +273,30 @@ impl Session {
         sent
     }
 
-    /// Whether a message is in flight.
-    pub(crate) fn is_in_flight(&self, sequence: u64) -> bool {
+    /// Whether a message is in flight, or was and waits to be sent again.
+    pub(crate) fn owes(&self, sequence: u64) -> bool {
         self.in_flight
             .binary_search_by_key(&sequence, |sent| sent.sequence)
             .is_ok()
+            || self
+                .queue
+                .binary_search_by_key(&sequence, |queued| queued.sequence)
+                .is_ok()
     }
 
-    /// Takes back a message that was in flight for too long (`B-49`).
-    pub(crate) fn give_up(&mut self, sequence: u64) -> Option<InFlight> {
-        let at = self
+    /// Takes back a message that was not acknowledged for too long (`B-49`), in flight or, while the client is away, in the queue.
+    /// Answers of which group it was, if there was one.
+    pub(crate) fn give_up(&mut self, sequence: u64) -> Option<Option<Box<Share>>> {
+        if let Ok(at) = self
             .in_flight
             .binary_search_by_key(&sequence, |sent| sent.sequence)
-            .ok()?;
-        self.in_flight.remove(at)
+        {
+            return self.in_flight.remove(at).map(|sent| sent.share);
+        }
+        self.owes(sequence).then(|| {
+            self.discard(sequence);
+            None
+        })
     }
 
     /// Makes the messages of a group that are in flight with at least this QoS its own; answers their sequence numbers
@@ -422,6 +446,7 @@ impl Session {
                     qos: sent.qos,
                     retained: sent.retained,
                     ids: sent.ids,
+                    tried: true,
                     resume: again.then(|| {
                         Box::new(Resume {
                             counter: sent.counter,

@@ -15,10 +15,11 @@ use super::acknowledge::Ack;
 use super::connection::denial;
 use super::disconnect::Ending;
 use super::durable::Change;
+use super::message::Message;
 use super::meter::SubscribeFacts;
 use super::publish::slashes;
 use super::routes::{Options, has_wildcard};
-use super::session::Subscription;
+use super::session::{Session, Subscription};
 use super::shared;
 use super::slab::Key;
 use super::violation::property_violation;
@@ -290,6 +291,16 @@ impl Core {
         let reason = reason.and_then(|reason| {
             self.fitting_reason(connected, reason, codes.len().saturating_add(8))
         });
+        let retained = self.retained_for(now, &granted, &is_new);
+        // Whoever resumes the session after a crash does not subscribe again: what SUBACK announces is on disk with it.
+        durable |= self.journal.enabled
+            && retained
+                .iter()
+                .any(|(message, granted)| message.qos.min(*granted) != QoS::AtMostOnce)
+            && self
+                .sessions
+                .get(session_key)
+                .is_some_and(Session::is_persistent);
         let packet_id = subscribe.packet_id;
         self.acknowledge(
             key,
@@ -303,11 +314,25 @@ impl Core {
         );
 
         let ids: Option<Arc<[u32]>> = id.map(|id| [id].into());
+        for (message, qos) in retained {
+            self.deliver_retained(now, session_key, &message, qos, ids.as_ref());
+        }
+    }
+
+    /// The retained messages that these filters ask for, each with what was granted.
+    fn retained_for(
+        &mut self,
+        now: Now,
+        granted: &[(SubscribeFilter<'_>, QoS)],
+        is_new: &[bool],
+    ) -> Vec<(Arc<Message>, QoS)> {
+        let mut found = Vec::new();
         for ((filter, qos), is_new) in granted.iter().zip(is_new) {
-            if self.wants_retained(filter, is_new) {
-                self.send_retained(now, session_key, filter.filter, *qos, ids.as_ref());
+            if self.wants_retained(filter, *is_new) {
+                self.find_retained(now, filter.filter, *qos, &mut found);
             }
         }
+        found
     }
 
     /// `B-38`; never for shared subscriptions (`B-37`).
@@ -322,23 +347,20 @@ impl Core {
     }
 
     /// `B-37`: on AWS only for filters without wildcards.
-    fn send_retained(
+    fn find_retained(
         &mut self,
         now: Now,
-        session: Key,
         filter: &str,
         qos: QoS,
-        ids: Option<&Arc<[u32]>>,
+        found: &mut Vec<(Arc<Message>, QoS)>,
     ) {
         if !has_wildcard(filter) {
-            if let Some(message) = self.retained_message(now, filter) {
-                self.deliver_retained(now, session, &message, qos, ids);
-            }
+            let message = self.retained_message(now, filter);
+            found.extend(message.map(|message| (message, qos)));
         } else if self.rules.retained_for_wildcards {
             for topic in self.retained.matching(filter) {
-                if let Some(message) = self.retained_message(now, &topic) {
-                    self.deliver_retained(now, session, &message, qos, ids);
-                }
+                let message = self.retained_message(now, &topic);
+                found.extend(message.map(|message| (message, qos)));
             }
         }
     }

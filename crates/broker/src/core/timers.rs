@@ -1,13 +1,17 @@
 //! What happens by itself, and when.
 //!
 //! A time-out is never moved: when one comes due, whoever handles it looks at the facts and sets another if it was too
-//! early. Those of connections and sessions that are gone are swept out when they are the majority.
+//! early. Those that nobody needs any more are swept out when they may be the majority: also while none comes due, because a flood
+//! of connections can leave millions within the first one's keep-alive.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::slab::Key;
 use crate::Millis;
+
+/// Timers that are kept, needed or not.
+const SWEEP_FROM: usize = 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Timer {
@@ -30,6 +34,8 @@ pub(crate) enum Timer {
 #[derive(Default)]
 pub(crate) struct Timers {
     heap: BinaryHeap<Reverse<(Millis, Timer)>>,
+    /// How many there were twice over when they were last swept.
+    sweep_at: usize,
 }
 
 impl Timers {
@@ -48,11 +54,19 @@ impl Timers {
         self.heap.pop().map(|Reverse((_, timer))| timer)
     }
 
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.heap.len()
     }
 
-    pub(crate) fn sweep(&mut self, mut alive: impl FnMut(Timer) -> bool) {
-        self.heap.retain(|Reverse((_, timer))| alive(*timer));
+    /// Whether most may be of what is gone, when there are so many connections and sessions.
+    pub(crate) fn wants_sweep(&self, living: usize) -> bool {
+        let len = self.heap.len();
+        len >= self.sweep_at && len > living.saturating_mul(2).saturating_add(SWEEP_FROM)
+    }
+
+    pub(crate) fn sweep(&mut self, mut needed: impl FnMut(Millis, Timer) -> bool) {
+        self.heap.retain(|Reverse((at, timer))| needed(*at, *timer));
+        self.sweep_at = self.heap.len().saturating_mul(2);
     }
 }

@@ -6,9 +6,11 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Metadata, Subscriber};
 
+use thingwire_mqtt::{Properties, Property};
+
 use super::*;
 
-/// Writes down what is logged, from `warn` on.
+/// Writes down what is logged, from `info` on.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<String>>>);
 
@@ -22,7 +24,7 @@ impl Visit for Line<'_> {
 
 impl Subscriber for Lines {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
+        *metadata.level() <= tracing::Level::INFO
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
@@ -114,15 +116,26 @@ fn b_65_a_storm_of_retained_messages_ends_at_the_bound_of_their_bytes() {
         world.send(&storm, &[retained(&topic, &payload)]);
     }
     assert_eq!(world.core.statistics().retained, 10);
-    world.log.take();
+    // The log does not grow with the storm.
+    let told = |world: &World| {
+        let mut lines = world.log.take();
+        lines.retain(|line| line.starts_with("storm violated B-65"));
+        lines
+    };
+    assert_eq!(told(&world).len(), 1);
+    assert_eq!(world.core.statistics().refused_publishes, 10);
+    world.pass(60);
+    world.send(&storm, &[retained("20", &payload)]);
+    let lines = told(&world);
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains("(9 more were refused"), "{lines:?}");
+    world.pass(60);
     // One that is there may be replaced, but not by a larger one; removing makes room again.
     world.send(
         &storm,
         &[retained("03", &payload), retained("04", &"x".repeat(999))],
     );
-    let refused = world.log.take();
-    assert_eq!(refused.len(), 1, "{refused:?}");
-    assert!(refused[0].starts_with("storm violated B-65"), "{refused:?}");
+    assert_eq!(told(&world).len(), 1);
     let next = world.client(V5, "next");
     world.send(&next, &[retained("03", ""), retained("77", &payload)]);
     assert_eq!(world.core.statistics().retained, 10);
@@ -171,4 +184,92 @@ fn b_31_overlapping_subscriptions_end_at_fifty_and_cost_one_delivery_each() {
         assert_eq!(world.got(client), ["PUBLISH a/b/c/d/e/f x"]);
     }
     assert_eq!(world.core.statistics().subscriptions, 20 * 50);
+}
+
+/// Timers, connections and sessions that there are.
+fn owned(world: &World) -> [usize; 3] {
+    let core = &world.core;
+    [
+        core.timers.len(),
+        core.connections.len(),
+        core.sessions.len(),
+    ]
+}
+
+#[test]
+fn a_flood_of_connects_leaves_nothing_behind_and_its_client_is_named() {
+    // New client ids; one id that takes itself over; one that comes back to its session with a Will that waits.
+    for kind in ["ids", "take-over", "comes back"] {
+        let mut world = World::new();
+        let watcher = world.client(V3, "watcher");
+        world.subscribe(&watcher, &[("a", Q0)]);
+        let list = [Property::WillDelayInterval(3000)];
+        for number in 0..5000 {
+            let name = format!("flood-{number}");
+            let mut connect = match kind {
+                "ids" => clean(V5, &name),
+                "take-over" => clean(V5, "flood"),
+                _ => with_will(keeping(V5, "flood"), "will", Q0, false),
+            };
+            if let Some(will) = &mut connect.will {
+                will.properties = Properties::List(&list);
+            }
+            let flood = world.connecting(connect);
+            if kind != "take-over" {
+                world.lose(&flood);
+            }
+            let [timers, connections, sessions] = owned(&world);
+            assert!(timers <= 1100, "{kind}: {timers} timers");
+            assert!(connections <= 2 && sessions <= 2, "{kind}");
+        }
+        world.say(&watcher, "a", "served");
+        assert_eq!(world.got(&watcher), ["PUBLISH a served"]);
+        let log = world.log.take();
+        assert!(log.iter().any(|line| line.starts_with("flood")), "{kind}");
+    }
+}
+
+#[test]
+fn b_17_a_flood_of_connects_over_its_quota_is_refused_by_name_and_owns_nothing() {
+    let mut world = World::with(|config| config.quotas = Some(crate::Quotas::default()));
+    for number in 0..5000 {
+        let name = format!("flood-{}", number % 2);
+        let flood = world.connecting(clean(V5, &name));
+        let expected = if number < 2 { "00" } else { "97" };
+        let got = codes(&world.got(&flood));
+        assert_eq!(got[0], format!("CONNACK {expected}"));
+        let [timers, connections, sessions] = owned(&world);
+        assert!(timers <= 2 && connections <= 2 && sessions <= 2);
+    }
+    let mut log = world.log.take();
+    log.retain(|line| line.contains("violated B-17: over the quota `connects-per-client`"));
+    assert_eq!(log.len(), 4998, "one refusal, one line, as AWS logs it");
+}
+
+/// A transport that is there and says nothing; the time limit is the edge's, see its tests.
+#[test]
+fn half_open_connections_own_no_session_no_timer_and_no_buffer_and_are_named_when_they_end() {
+    let mut world = World::new();
+    let client = world.client(V3, "client");
+    let before = owned(&world);
+    let mut silent: Vec<_> = (0..5000).map(|_| world.open(V3)).collect();
+    let [timers, connections, sessions] = owned(&world);
+    assert_eq!([timers, sessions], [before[0], before[2]]);
+    assert_eq!(connections, 5001);
+    assert!(silent.iter().all(|one| one.outbox.waiting() == 0));
+    world.subscribe(&client, &[("a", Q0)]);
+    world.say(&client, "a", "served");
+    assert_eq!(world.got(&client), ["PUBLISH a served"]);
+    let last = silent.pop().unwrap();
+    for one in silent {
+        world.lose(&one);
+    }
+    let lines = logged(|| {
+        world.call(|core, now| core.lost(now, last.key, "no CONNECT in time"));
+    });
+    assert_eq!(owned(&world), before);
+    assert_eq!(lines.len(), 1);
+    for part in ["192.0.2.1:40000", "certificate", "no CONNECT in time"] {
+        assert!(lines[0].contains(part), "{lines:?}");
+    }
 }

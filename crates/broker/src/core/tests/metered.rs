@@ -241,3 +241,111 @@ fn b_65_a_publish_that_one_quota_refuses_takes_no_token_of_the_others() {
     }
     assert_eq!(world.got(&watcher).len(), 7, "ten, without three retained");
 }
+
+#[test]
+fn b_17_a_connect_that_one_quota_refuses_takes_no_token_of_the_others() {
+    let mut world = world(&["connects=5", "connects-per-client=1"]);
+    let connecting = |world: &mut World, name: &str| {
+        let device = world.connecting(clean(V5, name));
+        codes(&world.got(&device))[0].clone()
+    };
+    for _ in 0..10 {
+        connecting(&mut world, "greedy");
+    }
+    for name in ["a", "b", "c", "d"] {
+        assert_eq!(connecting(&mut world, name), "CONNACK 00", "{name}");
+    }
+    assert_eq!(connecting(&mut world, "e"), "CONNACK 97");
+    // What was refused by the account's rate took none of the client's.
+    world.pass(1);
+    assert_eq!(connecting(&mut world, "e"), "CONNACK 00");
+}
+
+#[test]
+fn b_40_b_71_a_subscribe_that_one_quota_refuses_takes_no_token_of_the_others() {
+    let changes = ["subscribes=6", "shared-subscribes=3", "shared-members=1"];
+    let mut world = world(&changes);
+    let first = world.client(V5, "first");
+    let second = world.client(V5, "second");
+    let filter = [("$share/g/a", Q1)];
+    let granted = |got: Vec<String>| codes(&got)[0] == "SUBACK [01]";
+    assert!(granted(world.subscribe(&first, &filter)));
+    // The group is full: neither its rate nor the account's is used up.
+    for _ in 0..10 {
+        assert!(!granted(world.subscribe(&second, &filter)));
+    }
+    for _ in 0..2 {
+        assert!(granted(world.subscribe(&first, &filter)));
+    }
+    // Over the group's rate, which takes none of the account's.
+    for _ in 0..10 {
+        assert!(!granted(world.subscribe(&first, &filter)));
+    }
+    for topic in ["x", "y", "z"] {
+        assert!(granted(world.subscribe(&second, &[(topic, Q1)])));
+    }
+    assert!(!granted(world.subscribe(&second, &[("last", Q1)])));
+}
+
+#[test]
+fn b_28_what_finds_a_queue_full_takes_no_token_of_what_waits_for_others() {
+    let mut world = World::with(|config| {
+        let mut quotas = Quotas::default();
+        quotas.set_text("queued-messages=5").unwrap();
+        quotas.set_text("connects-per-client=1000").unwrap();
+        config.quotas = Some(quotas);
+        config.memory.queued_messages = 2;
+    });
+    for name in ["full", "empty"] {
+        let (device, _) = world.persistent(V3, name);
+        world.subscribe(&device, &[(name, Q1)]);
+        world.lose(&device);
+    }
+    let from = world.client(V3, "from");
+    for id in 1..=20 {
+        world.say1(&from, "full", "x", id);
+    }
+    for id in 21..=22 {
+        world.say1(&from, "empty", "x", id);
+    }
+    let (_, got) = world.persistent(V3, "empty");
+    assert_eq!(got.len(), 1 + 2, "{got:?}");
+}
+
+/// The time is that of the message, not that of a connection.
+#[test]
+fn b_49_the_time_goes_on_over_connections_and_while_the_client_is_away() {
+    for away in [false, true] {
+        let mut world = world(&["retry-seconds-v3=100"]);
+        let (mut device, _) = world.persistent(V3, "device");
+        world.subscribe(&device, &[("a", Q1)]);
+        let from = world.client(V3, "from");
+        world.say1(&from, "a", "never acknowledged", 1);
+        world.got(&device);
+        for round in 1..10 {
+            world.pass(9);
+            world.lose(&device);
+            // What was not sent yet has its whole time still.
+            if away && round == 9 {
+                world.say1(&from, "a", "new", 2);
+                break;
+            }
+            world.pass(1);
+            let (again, got) = world.persistent(V3, "device");
+            assert_eq!(got.len(), 2, "{got:?}");
+            assert_eq!(world.core.meter.as_ref().unwrap().watched(), 1);
+            device = again;
+        }
+        world.pass(15);
+        assert_eq!(world.core.statistics().dropped, 1);
+        if !away {
+            world.lose(&device);
+        }
+        // It is gone from the disk too.
+        world.pass(2);
+        world.crash();
+        let (_, got) = world.persistent(V3, "device");
+        let left: &[&str] = if away { &["PUBLISH #1 a new"] } else { &[] };
+        assert_eq!(got[1..], *left);
+    }
+}

@@ -278,3 +278,25 @@ fn mqtt_4_3_3_10_a_message_that_comes_again_before_it_is_on_disk_is_answered_whe
         assert_eq!(got[1..], ["PUBLISH #1 a x"]);
     }
 }
+
+/// Its batch fails, it comes a third time, and the answer to the second must not promise what only a later batch has.
+#[test]
+fn mqtt_4_3_3_10_a_third_repetition_is_not_answered_before_its_own_batch() {
+    for version in [V3, V5] {
+        let (mut world, from) = back_before_it_is_on_disk(version);
+        let again = Packet::Publish(exactly_once("a", "x", 1));
+        world.send(&from, std::slice::from_ref(&again));
+        world.disk_fails();
+        world.send(&from, &[again]);
+        assert_eq!(world.batches(), 3, "CONNECT's, the second's, the third's");
+        world.disk_stores();
+        world.disk_stores();
+        let got = world.got(&from);
+        assert!(!got.contains(&"PUBREC".to_owned()), "{got:?}");
+        // A crash now: nothing said that the message was kept.
+        world.crash();
+        world.disk = Disk::Quick;
+        let (_, got) = world.persistent(V5, "keeper");
+        assert_eq!(got.len(), 1, "{got:?}");
+    }
+}

@@ -244,3 +244,31 @@ fn b_65_without_room_a_retained_qos_0_message_is_discarded_and_the_connection_st
         assert_eq!(world.core.statistics().retained, 0);
     }
 }
+
+/// Whoever resumes the session after a crash does not subscribe again, and would never get what SUBACK announced.
+#[test]
+fn b_63_what_a_repeated_subscribe_brings_again_is_on_disk_with_its_suback() {
+    let mut world = World::new();
+    let from = world.client(V3, "from");
+    let kept = Publish {
+        qos: Q1,
+        packet_id: PacketId::new(1),
+        retain: true,
+        ..message("a", "kept")
+    };
+    world.send(&from, &[Packet::Publish(kept)]);
+    let (device, _) = world.persistent(V3, "device");
+    world.subscribe(&device, &[("a", Q1)]);
+    world.ack(&device, 1);
+    world.pass(2);
+    world.disk = Disk::Waiting;
+    let got = world.subscribe(&device, &[("a", Q1)]);
+    assert_eq!(got, ["PUBLISH #2 retained a kept"], "SUBACK waits");
+    world.disk_stores();
+    assert_eq!(world.got(&device), ["SUBACK [01]"]);
+    world.crash();
+    world.disk = Disk::Quick;
+    let (_, got) = world.persistent(V3, "device");
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got[1].ends_with("retained a kept"), "{got:?}");
+}
