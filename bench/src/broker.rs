@@ -35,6 +35,8 @@ pub(crate) enum Peer {
     Null,
     /// rumqttd of crates.io.
     Rumqttd,
+    /// RMQTT of crates.io, as a program of `bench/rmqtt`.
+    Rmqtt,
     /// MiniStack of PyPI.
     Ministack,
 }
@@ -47,6 +49,7 @@ impl fmt::Display for Peer {
             Self::Thingwire => "Thingwire",
             Self::Null => "null peer",
             Self::Rumqttd => "rumqttd",
+            Self::Rmqtt => "RMQTT",
             Self::Ministack => "MiniStack",
         })
     }
@@ -87,6 +90,7 @@ impl Peer {
             Self::Thingwire => thingwire(Cloud::start()),
             Self::Null => null(),
             Self::Rumqttd => foreign::rumqttd(),
+            Self::Rmqtt => foreign::rmqtt(),
             Self::Ministack => foreign::ministack(),
         }
     }

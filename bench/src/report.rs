@@ -10,7 +10,7 @@ use crate::broker::Peer;
 use crate::scenario::Scenario;
 
 /// Those that `--peers all` adds.
-const OTHERS: [Peer; 2] = [Peer::Rumqttd, Peer::Ministack];
+const OTHERS: [Peer; 3] = [Peer::Rumqttd, Peer::Rmqtt, Peer::Ministack];
 
 /// Which way a scenario's figure should go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -431,6 +431,30 @@ mod tests {
         );
         assert!(
             table.contains("KiB per idle connection | 20.0 | 10.0 | **2.00** |"),
+            "{table}"
+        );
+    }
+
+    #[test]
+    fn ahead_of_the_best_is_ahead_of_every_peer_that_ran() {
+        let mut report = Report::new(1, 1.0);
+        let connects = &crate::scenario::all()[0];
+        let values = [
+            (Peer::Mosquitto, 20.0),
+            (Peer::Rmqtt, 50.0),
+            (Peer::Rumqttd, 10.0),
+            (Peer::Thingwire, 100.0),
+        ];
+        for (peer, value) in values {
+            report.add(connects, peer, "1", &[Figures::plain(value)]);
+        }
+        let table = report.markdown();
+        assert!(
+            table.contains("| | mosquitto | rumqttd | RMQTT | Thingwire | ahead of the best |"),
+            "{table}"
+        );
+        assert!(
+            table.contains("| connects/s | 20.0 | 10.0 | 50.0 | 100 | **2.00** |"),
             "{table}"
         );
     }

@@ -124,7 +124,7 @@ impl Scenario {
         match peer {
             Peer::Null => !self.durable() && !matches!(self.kind, Kind::Idle),
             Peer::MosquittoSaving => self.durable(),
-            Peer::Rumqttd | Peer::Ministack => !self.durable(),
+            Peer::Rumqttd | Peer::Rmqtt | Peer::Ministack => !self.durable(),
             Peer::Mosquitto | Peer::Thingwire => true,
         }
     }

@@ -38,7 +38,7 @@ pub(crate) struct Settings {
 enum Peers {
     /// mosquitto, and the null peer for the generator's own speed.
     Mosquitto,
-    /// mosquitto, rumqttd and MiniStack, where nothing is kept on disk.
+    /// mosquitto, rumqttd, RMQTT and MiniStack, where nothing is kept on disk.
     All,
 }
 
@@ -55,6 +55,7 @@ impl Settings {
             (None, Peers::All) => vec![
                 Peer::Mosquitto,
                 Peer::Rumqttd,
+                Peer::Rmqtt,
                 Peer::Ministack,
                 Peer::Thingwire,
             ],

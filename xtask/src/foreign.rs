@@ -119,6 +119,7 @@ pub(crate) fn peers() -> Result<Vec<(&'static str, PathBuf)>, Failed> {
             "THINGWIRE_RUMQTT",
             or_without(optimised_rumqttd(), "rumqttd")?,
         ),
+        ("THINGWIRE_RMQTT", or_without(rmqtt(), "RMQTT")?),
         ("THINGWIRE_MINISTACK", or_without(ministack(), "MiniStack")?),
     ];
     Ok(found
@@ -142,6 +143,20 @@ fn optimised_rumqttd() -> Result<PathBuf, Failed> {
             "rumqttd",
         ]))?;
     Ok(built.join("release"))
+}
+
+/// RMQTT as a program, from `bench/rmqtt`, another package with a lock file of its own. It stays in `target/rmqtt`.
+fn rmqtt() -> Result<PathBuf, Failed> {
+    let built = target().join("rmqtt");
+    // Some 250 crates, so cargo shows how far it is.
+    run(cargo()
+        .current_dir(root().join("bench/rmqtt"))
+        .env("CARGO_TARGET_DIR", &built)
+        .args(["build", "--locked", "--release"]))?;
+    Ok(built.join(format!(
+        "release/thingwire-bench-rmqtt{}",
+        std::env::consts::EXE_SUFFIX
+    )))
 }
 
 /// The Python of a virtual environment with MiniStack in it.
