@@ -70,6 +70,14 @@ impl Authority {
         self.sign(name, &[], ExtendedKeyUsagePurpose::ClientAuth)
     }
 
+    /// The same for a client whose certificate holds so many more names.
+    #[must_use]
+    pub fn client_of_many_names(&self, name: &str, more: usize) -> Identity {
+        let names: Vec<String> = (0..more).map(|n| format!("name-{n}.example")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        self.sign(name, &names, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
     fn sign(&self, name: &str, alternatives: &[&str], usage: ExtendedKeyUsagePurpose) -> Identity {
         let alternatives: Vec<String> =
             alternatives.iter().map(|name| (*name).to_owned()).collect();

@@ -18,5 +18,7 @@ fn main() {
     // The second one is riscv-rt's.
     println!("cargo::rustc-link-arg-bins=-Tmemory.x");
     println!("cargo::rustc-link-arg-bins=-Tlink.x");
+    // See `common/src/rsa.rs`.
+    println!("cargo::rustc-link-arg-bins=--wrap=mbedtls_mpi_exp_mod_unsafe");
     println!("cargo::rerun-if-changed=memory.x");
 }

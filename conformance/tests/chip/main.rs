@@ -17,8 +17,8 @@ use std::time::Duration;
 use serde_json::Value;
 use thingwire_chip::{KitImage, MqttVersion, TlsVersions};
 use thingwire_conformance::{
-    Authority, Chip, ChipSettings, Cloud, Mosquitto, MosquittoSettings, Program, Relay, finish,
-    http, kit_image, wait_until,
+    Authority, Chip, ChipSettings, Cloud, Identity, Mosquitto, MosquittoSettings, Program, Relay,
+    finish, http, kit_image, wait_until,
 };
 use thingwire_kit::{Existing, KitFiles, Manifest, PrivateKeyPem};
 
@@ -109,6 +109,7 @@ fn story(mut settings: ChipSettings, version: &str) {
 fn stays_within_its_memory(chip: &Chip, version: &str) {
     let form = format!("{version}; heap for TLS # B, at its peak # B; deepest stack # B");
     let sizes = chip.numbers(&form);
+    println!("{version}, P-256: {sizes:?}");
     assert!(sizes.len() >= 2, "two handshakes: {sizes:?}");
     for size in &sizes {
         let [used, peak, stack] = size[..] else {
@@ -244,6 +245,10 @@ fn a_chip_is_disconnected_when_its_certificate_is_deactivated_and_comes_back_a_2
 /// A kit for mosquitto: its own roots, or those of somebody else.
 fn mosquitto_kit(mosquitto: &Mosquitto, folder: &Path, roots: &Authority) {
     let identity = mosquitto.authority().client("esp32-abroad");
+    mosquitto_kit_of(mosquitto, folder, roots, identity);
+}
+
+fn mosquitto_kit_of(mosquitto: &Mosquitto, folder: &Path, roots: &Authority, identity: Identity) {
     let (region, account) = ("us-east-1", "123456789012");
     let files = KitFiles {
         manifest: Manifest::new(
@@ -302,6 +307,38 @@ fn a_chip_talks_to_mosquitto_in_both_versions() {
         ]);
         let _ = finish(&mut say, STEP).success();
         chip.program().wait_for_line("esp32/sub: from abroad", STEP);
+    }
+}
+
+/// What TLS sends has 2 KB on a chip, and Mbed TLS does not cut the message with our certificate.
+#[test]
+fn the_longest_certificate_of_a_kit_reaches_the_server() {
+    for tls in [TlsVersions::Only12, TlsVersions::Only13] {
+        let Some(mosquitto) = Mosquitto::start(MosquittoSettings::default()) else {
+            return;
+        };
+        let folder = tempfile::tempdir().expect("a folder");
+        let authority = mosquitto.authority();
+        // A name more is at most 30 bytes of PEM more.
+        let long = (1..200)
+            .map(|more| authority.client_of_many_names("esp32-abroad", more))
+            .find(|long| long.certificate.len() > 2_600 - 30)
+            .expect("a long certificate");
+        assert!(
+            long.certificate.len() <= 2_600,
+            "{}",
+            long.certificate.len()
+        );
+        mosquitto_kit_of(&mosquitto, folder.path(), authority, long);
+        let settings = ChipSettings {
+            tls,
+            ..ChipSettings::default()
+        };
+        let Some(mut chip) = Chip::boot(folder.path(), settings) else {
+            return;
+        };
+        chip.program()
+            .wait_for_line("connected, session kept", STEP);
     }
 }
 

@@ -29,7 +29,8 @@
 //! | 12 | a time server: its port in 2 bytes, not 0, then its host name as a text of 1 to 253 bytes | 0 to 8 times |
 //!
 //! Networks and time servers are tried in the order in which they stand. What each value may be stands in one table,
-//! `limits.rs`; a name of a network has 1 to 32 bytes, a password 8 to 63, or it is the 64 hexadecimal digits of a key.
+//! `limits.rs`; a name of a network has 1 to 32 bytes, a password 8 to 63, or it is the 64 hexadecimal digits of a key;
+//! the certificate, with those above it, 2,600 bytes of PEM at most.
 //!
 //! A reader leaves out fields that it does not know, and of the others takes the last one where one is allowed. The version grows only when an old reader would misunderstand,
 //! and a reader refuses versions above its own. The checksum finds damage, not forgery: who can write the

@@ -28,6 +28,7 @@ mod explain;
 #[cfg(feature = "libc")]
 pub mod libc;
 mod platform;
+mod rsa;
 pub mod sntp;
 mod transport;
 pub mod wall_clock;

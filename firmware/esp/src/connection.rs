@@ -19,6 +19,10 @@ use crate::{link, say, status};
 /// How often it is said that there is no time.
 const NO_TIME: Duration = Duration::from_secs(30);
 
+/// How long opening a connection may take, in milliseconds: with RSA on both sides the handshake alone is 2 s of a chip, and
+/// 20 where one is emulated at a tenth of its speed. A server that is silent is given up so much later than on a computer.
+const CONNECT_LIMIT: u32 = 45_000;
+
 /// Everything a connection has.
 pub(crate) struct Connection {
     pub(crate) stack: Stack<'static>,
@@ -41,7 +45,9 @@ pub(crate) fn client(
         MqttVersion::V311 => Version::V311,
         MqttVersion::V5 => Version::V5,
     };
-    let config = configure(Config::new(version, kit.client_id));
+    let mut config = Config::new(version, kit.client_id);
+    config.connect_limit = CONNECT_LIMIT;
+    let config = configure(config);
     Client::new(config, MEMORY.take().lend())
 }
 

@@ -63,7 +63,7 @@ impl Flash {
         let mut storage = found.storage.borrow_mut();
         match read_partition_table(&mut storage, &mut table) {
             Ok(table) => {
-                for entry in table.iter() {
+                for entry in table.iter().filter(is_ours) {
                     match entry.label_as_str() {
                         "kit" => found.kit = Some(entry),
                         "settings" => found.settings = Some(entry),
@@ -114,6 +114,12 @@ impl Flash {
             entry: entry?,
         })
     }
+}
+
+/// Whether it is of the kind that `firmware/partitions.csv` gives to all of ours: `data, undefined`. The library that reads the
+/// table panics when it looks into a partition of a kind that it does not know, which would be a start without an end.
+fn is_ours(entry: &PartitionEntry) -> bool {
+    (entry.raw_type(), entry.raw_subtype()) == (1, 6)
 }
 
 impl Partition {

@@ -102,32 +102,38 @@ fn panic(info: &PanicInfo<'_>) -> ! {
     };
     // What was said before, then this.
     let mut chunk = [0; 64];
-    loop {
+    let mut heard = true;
+    while heard {
         let count = serial::UART.take(&mut chunk);
         if count == 0 {
             break;
         }
-        write_uart(chunk.get(..count).unwrap_or_default());
+        heard = write_uart(chunk.get(..count).unwrap_or_default());
     }
-    write_uart(b"\r\npanic: ");
-    write_uart(text.bytes());
-    write_uart(b"\r\n");
+    for part in [&b"\r\npanic: "[..], text.bytes(), b"\r\n"] {
+        heard = heard && write_uart(part);
+    }
     let pause = 1_u32.checked_shl(panics).unwrap_or(LONGEST_PAUSE);
     // Longer than the watchdog waits is not possible, and not needed.
     Delay::new().delay_millis(pause.min(LONGEST_PAUSE) * 500);
     software_reset()
 }
 
-/// Writes to UART0, and gives up when it does not take anything.
-fn write_uart(bytes: &[u8]) {
-    for byte in bytes {
+/// Writes to UART0, and gives up when it does not take anything: waiting for each byte in vain would take a minute, and end
+/// with the watchdog instead of a restart. Answers whether all was taken.
+fn write_uart(bytes: &[u8]) -> bool {
+    bytes.iter().all(|byte| {
         // 128 bytes take 11 ms.
-        for _ in 0..200 {
-            if uart::room() > 0 {
-                break;
+        let room = (0..200).any(|_| {
+            let room = uart::room() > 0;
+            if !room {
+                Delay::new().delay_micros(100);
             }
-            Delay::new().delay_micros(100);
+            room
+        });
+        if room {
+            uart::write(*byte);
         }
-        uart::write(*byte);
-    }
+        room
+    })
 }

@@ -22,6 +22,9 @@ pub type Queue = OfflineQueue<'static, 'static, FlashQueue<Partition>>;
 /// The longest message: topic, payload and 15 bytes; with QoS 2 or properties 3 more, and the properties.
 const LONGEST: usize = 1280;
 
+/// What is erased at once.
+const PAGE: usize = Partition::ERASE_SIZE;
+
 /// Before the storage is tried again after an error.
 const PAUSE: Duration = Duration::from_secs(10);
 
@@ -61,8 +64,12 @@ pub(crate) async fn open(
         // Something else was there before, or it is damaged beyond repair.
         say!("the partition `queue` cannot be read: it is emptied");
         let mut partition = storage.into_flash();
-        let erased = partition.erase(0, len).await;
-        erased.map_err(|_| "the partition `queue` cannot be written")?;
+        // Page by page: all of them may take half a minute, in which neither the watchdog would be fed nor Wi-Fi heard.
+        for page in (0..len).step_by(PAGE) {
+            let erased = partition.erase(page, page + PAGE as u32).await;
+            erased.map_err(|_| "the partition `queue` cannot be written")?;
+            Timer::after_millis(1).await;
+        }
         storage = FlashQueue::new(partition, 0..len).ok_or(unfit)?;
     }
     let queue = OfflineQueue::open(client, storage, buffer, options).await;

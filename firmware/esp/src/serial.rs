@@ -220,7 +220,8 @@ pub(crate) async fn read_uart(port: Port) {
 }
 
 /// Listens to a line: seldom while nothing comes, often while something does. `read` takes what is there and answers with
-/// how much it was.
+/// how much it was. It pauses even when something came: a host that sends for ever, or a port that is not there and reads as
+/// if it did, must not keep the other tasks from running. 64 bytes each time are more than a line of 115,200 baud brings.
 async fn listen(mut port: Port, mut read: impl FnMut(&mut [u8; 64]) -> usize) {
     let mut quiet = QUIET;
     loop {
@@ -229,7 +230,6 @@ async fn listen(mut port: Port, mut read: impl FnMut(&mut [u8; 64]) -> usize) {
         if count > 0 {
             quiet = Duration::from_ticks(0);
             port.typed(bytes.get(..count).unwrap_or_default()).await;
-            continue;
         }
         let pause = if quiet < QUIET { SOON } else { SELDOM };
         Timer::after(pause).await;

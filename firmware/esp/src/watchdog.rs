@@ -9,8 +9,9 @@ use esp_hal::rtc_cntl::{Rtc, RwdtStage};
 
 use crate::last_words;
 
-/// Longer than the longest handshake (2 s) and the erasing of many pages; a panic's pause fits in.
-const PATIENCE: esp_hal::time::Duration = esp_hal::time::Duration::from_secs(30);
+/// Longer than the longest handshake (2 s) and the start of the radio, also where the chip is emulated at a tenth of its speed; a
+/// panic's pause fits in.
+const PATIENCE: esp_hal::time::Duration = esp_hal::time::Duration::from_secs(60);
 
 const FEED: Duration = Duration::from_secs(3);
 

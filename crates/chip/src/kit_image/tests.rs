@@ -186,7 +186,9 @@ fn values_that_cannot_be_are_named() {
     let long = [b'a'; 254];
     let long_endpoint = [&long[..254], &[0]].concat();
     let long_id = [&long[..129], &[0]].concat();
-    let bad: [(u16, &[u8], &str); 14] = [
+    let long_certificate = [&b"-----BEGIN "[..], &[b'a'; 2_590], &[0]].concat();
+    let bad: [(u16, &[u8], &str); 15] = [
+        (CERTIFICATE, &long_certificate, "certificate"),
         (ENDPOINT, b"\0", "endpoint"),
         (ENDPOINT, b"localhost", "endpoint"),
         (ENDPOINT, b"local\0host\0", "endpoint"),
