@@ -232,7 +232,7 @@ fn offline(size: usize) -> Outcome<String> {
 
 /// The format of the data file that this tree's `up` writes; any other is refused with both numbers.
 const FORMAT: Format = Format {
-    newest: 2,
+    newest: Format::NEWEST,
     steps: &[],
 };
 

@@ -13,7 +13,7 @@ use std::task::{Context, Poll, Waker};
 use libfuzzer_sys::fuzz_target;
 use thingwire_broker::core::{
     Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS,
-    Task,
+    Task, WILLS,
 };
 use thingwire_broker::{AllowAll, Behaviour, Config, Millis, Now, Peer, Quotas, Silent};
 use thingwire_mqtt::{Packet, Version, split};
@@ -185,6 +185,7 @@ impl World {
             queued: rows(QUEUED),
             retained: rows(RETAINED),
             shared: rows(SHARED),
+            wills: rows(WILLS),
         };
         self.core = core(self.config);
         self.core.restore(self.now, &rows).expect("its own rows");

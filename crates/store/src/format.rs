@@ -36,6 +36,9 @@ pub trait Tables {
 }
 
 impl Format {
+    /// The number that this tree's data files have. Their owner has the steps to it; here it stands for everybody who opens one.
+    pub const NEWEST: u32 = 3;
+
     /// The only one: no older files exist.
     pub const FIRST: Self = Self {
         newest: 1,

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 
 use thingwire_broker::core::{
     Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS,
-    Task,
+    Task, WILLS,
 };
 use thingwire_broker::{AllowAll, Behaviour, Config, Millis, Now, Peer, Silent};
 use thingwire_device::{QoS, SubscribeFilter, Version};
@@ -346,6 +346,7 @@ impl Server for Genuine {
             queued: self.rows(QUEUED),
             retained: self.rows(RETAINED),
             shared: self.rows(SHARED),
+            wills: self.rows(WILLS),
         };
         let restored = self.core.restore(self.now(), &rows);
         if let Err(error) = restored {

@@ -293,7 +293,10 @@ impl Core {
             connection.stage(version, &Packet::ConnAck(refusal));
             self.wakers.extend(connection.outbox.open_gate());
         }
-        let ending = Ending::new(DisconnectReason::ServerError, STORE_FAILED).without_packet();
+        // [MQTT-3.1.2-8]: only a connection that was accepted has a Will.
+        let ending = Ending::new(DisconnectReason::ServerError, STORE_FAILED)
+            .without_packet()
+            .without_will();
         self.end_connection(now, key, &ending);
         // A session that is not on disk must not be found by the next CONNECT as if it were.
         if !self

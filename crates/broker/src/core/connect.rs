@@ -2,7 +2,7 @@
 //!
 //! First everything that can refuse it ([`super::admit`]), and only then does anything change: the older
 //! connection of the same client id ends, the session is found, ended or made, and CONNACK is queued. The
-//! CONNACK of a persistent session, and whatever is sent behind it, leaves when the session is on disk.
+//! CONNACK of a persistent session or with a Will, and whatever is sent behind it, leaves when they are on disk.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,13 +12,13 @@ use thingwire_mqtt::{ConnAck, Connect, Packet, Properties, Property, QoS, Reason
 use super::Core;
 use super::acknowledge::Ack;
 use super::admit::Wishes;
-use super::connection::{Connected, Decisions, Will};
+use super::connection::{Connected, Decisions};
 use super::disconnect::Ending;
 use super::durable::Change;
-use super::message::expiry;
 use super::session::Session;
 use super::slab::Key;
 use super::timers::Timer;
+use super::wills::Will;
 use crate::behaviour::{IN_FLIGHT_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::{Client, DisconnectReason, Event, Now, Permissions};
 
@@ -26,7 +26,7 @@ use crate::{Client, DisconnectReason, Event, Now, Permissions};
 struct Taken {
     session: Key,
     session_present: bool,
-    /// CONNACK promises that it is there, or that the older one is gone, after a crash too.
+    /// CONNACK promises that it is there, or that the older one is gone, or a Will, after a crash too.
     durable: bool,
 }
 
@@ -181,7 +181,10 @@ impl Core {
         if let Some(session) = self.sessions.get_mut(session) {
             session.connection = Some(key);
             // Its client is back (`B-60`).
-            session.will = None;
+            if session.will.take().is_some() {
+                let client_id = Arc::clone(&client.client_id);
+                self.journal.push(Change::Will { client_id });
+            }
         }
         self.share_presence(session, true);
         // What ended may still be on disk, from this CONNECT or from an earlier one.
@@ -189,7 +192,8 @@ impl Core {
         Taken {
             session,
             session_present: resumed.is_some(),
-            durable: self.journal.enabled && (expiry > 0 || was_stored || was_discarded),
+            durable: self.journal.enabled
+                && (expiry > 0 || was_stored || was_discarded || connect.will.is_some()),
         }
     }
 
@@ -248,6 +252,10 @@ impl Core {
         permissions: Arc<dyn Permissions>,
         session: Key,
     ) {
+        if connect.will.is_some() {
+            let client_id = Arc::clone(&client.client_id);
+            self.journal.push(Change::Will { client_id });
+        }
         self.stamps = self.stamps.saturating_add(1);
         // 1.5 × keep-alive (`B-15`).
         let silence = u64::from(self.keep_alive(connect.keep_alive)).saturating_mul(1500);
@@ -313,16 +321,5 @@ impl Core {
             Property::SharedSubscriptionAvailable(true),
             Property::ServerKeepAlive(server_keep_alive),
         ]);
-    }
-
-    /// Publishes a Will. It goes out when the call ends (`B-59`), and its expiry counts from then.
-    pub(super) fn publish_will(&mut self, now: Now, mut will: Will) {
-        will.message.expires = expiry(
-            Properties::Wire(&will.message.properties),
-            now.unix,
-            self.rules.message_expiry_max,
-        );
-        let topic = self.topics.intern(&will.message.topic);
-        self.dispatch(now, &will.message.publication(), topic, will.retain);
     }
 }

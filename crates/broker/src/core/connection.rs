@@ -3,15 +3,14 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use thingwire_mqtt::{Packet, Property, Version};
+use thingwire_mqtt::{Packet, Version};
 
 use super::acknowledge::Waiting;
 use super::frame::encode_onto;
-use super::message::{Message, wire_bytes};
 use super::outbox::{Outbox, Pending};
 use super::slab::Key;
 use super::topics::TopicRef;
+use super::wills::Will;
 use crate::{Action, Authorize, Client, Decision, Event, Millis, Observer, Peer, Permissions};
 
 /// A connection, before and after its CONNECT.
@@ -27,37 +26,6 @@ pub(crate) struct Connection {
     pub(crate) opened: Millis,
     /// Since its CONNECT was accepted.
     pub(crate) connected: Option<Box<Connected>>,
-}
-
-/// A Will that was accepted with CONNECT (`B-58`).
-pub(crate) struct Will {
-    pub(crate) message: Message,
-    pub(crate) retain: bool,
-    /// Will Delay Interval in seconds.
-    pub(crate) delay: u32,
-}
-
-impl Will {
-    pub(crate) fn of(will: &thingwire_mqtt::Will<'_>) -> Self {
-        Self {
-            message: Message {
-                topic: will.topic.into(),
-                payload: Bytes::copy_from_slice(will.payload),
-                qos: will.qos,
-                properties: wire_bytes(will.properties).into(),
-                // Counts from its publication; see `Core::publish_will`.
-                expires: None,
-            },
-            retain: will.retain,
-            delay: will
-                .properties
-                .find(|property| match property {
-                    Property::WillDelayInterval(seconds) => Some(seconds),
-                    _ => None,
-                })
-                .unwrap_or(0),
-        }
-    }
 }
 
 /// What CONNECT said and what was decided since.

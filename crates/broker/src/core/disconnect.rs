@@ -1,5 +1,7 @@
 //! How connections and sessions end (`B-25`, `B-29`, `B-59`, `D-9`).
 
+use std::sync::Arc;
+
 use thingwire_mqtt::{Disconnect, Packet, Properties, Property, ReasonCode, Version};
 
 use super::durable::{Change, session_end};
@@ -51,7 +53,8 @@ impl<'a> Ending<'a> {
         self
     }
 
-    const fn without_will(mut self) -> Self {
+    /// Without the Will.
+    pub(super) const fn without_will(mut self) -> Self {
         self.will = false;
         self
     }
@@ -182,32 +185,6 @@ impl Core {
         self.end_connection(now, key, &ending);
     }
 
-    /// The Will of a connection that ended badly: now, or after its delay (`B-60`).
-    fn part_with_will(&mut self, now: Now, session: Key, will: Box<super::connection::Will>) {
-        let delay = if self.rules.will_delay { will.delay } else { 0 };
-        let due = now.monotonic.plus_seconds(delay.into());
-        match self.sessions.get_mut(session) {
-            Some(waiting) if delay > 0 && waiting.is_persistent() => {
-                waiting.will = Some((will, due));
-                self.timers.set(due, Timer::WillDelay(session));
-            }
-            _ => self.wills.push_back(will),
-        }
-    }
-
-    /// Sends a Will whose delay is over and whose client did not come back.
-    pub(super) fn check_will_delay(&mut self, now: Now, key: Key) {
-        if let Some(session) = self.sessions.get_mut(key)
-            && session
-                .will
-                .as_ref()
-                .is_some_and(|(_, due)| *due <= now.monotonic)
-            && let Some((will, _)) = session.will.take()
-        {
-            self.wills.push_back(will);
-        }
-    }
-
     /// `B-24`: ends a session whose time has come, or looks again when it could have.
     pub(super) fn check_expiry(&mut self, now: Now, key: Key) {
         let Some(session) = self.sessions.get_mut(key) else {
@@ -276,10 +253,15 @@ impl Core {
             reason: ending.reason,
             detail: ending.detail,
         });
-        if ending.will
-            && let Some(will) = connected.will.take()
-        {
-            self.part_with_will(now, connected.session, will);
+        if let Some(will) = connected.will.take() {
+            let client_id = Arc::clone(&connected.client.client_id);
+            self.journal.push(Change::Will { client_id });
+            if ending.will {
+                self.part_with_will(now, connected.session, will);
+            } else {
+                // A crash a moment later must not send what the client took back.
+                self.flush_all = true;
+            }
         }
         let key = connected.session;
         let Some(session) = self.sessions.get_mut(key) else {
@@ -325,8 +307,10 @@ impl Core {
         if !session.shares.is_empty() {
             self.leave_groups(key, &mut session);
         }
-        if let Some((will, _)) = session.will.take() {
+        if let Some(will) = session.will.take() {
             // [MQTT-3.1.2-8]: it waits no longer than the session lives.
+            let client_id = Arc::clone(&session.client_id);
+            self.journal.push(Change::Will { client_id });
             self.wills.push_back(will);
         }
         if self.by_client.get(&session.client_id) == Some(&key) {
@@ -350,7 +334,7 @@ impl Core {
             self.routes.remove(filter, key);
             self.topics.forget(filter);
             if session.is_persistent() {
-                let filter = std::sync::Arc::clone(filter);
+                let filter = Arc::clone(filter);
                 self.journal.push(Change::Subscription {
                     session: key,
                     number,

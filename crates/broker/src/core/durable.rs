@@ -1,7 +1,7 @@
 //! What must be on disk, and the batches that bring it there.
 //!
-//! A [`Change`] only names what changed. When a batch is made, each row is derived from the state as it is then:
-//! what exists is written, what is gone is deleted. So a batch that failed is repaired by deriving the same
+//! A [`Change`] only names what changed. When a batch is made, each row is derived ([`super::derive`]) from the state as it is
+//! then: what exists is written, what is gone is deleted. So a batch that failed is repaired by deriving the same
 //! rows again with the next one, and nothing has to be undone on disk.
 //!
 //! Changes that no answer waits for (deletions after a PUBACK, a session's disconnection) ride along with
@@ -14,7 +14,6 @@ use thingwire_mqtt::PacketId;
 use thingwire_store::Write;
 
 use super::Core;
-use super::record::{self, Row};
 use super::slab::Key;
 use super::timers::Timer;
 use crate::{Millis, Now};
@@ -46,6 +45,10 @@ pub(crate) enum Change {
     },
     Retained {
         topic: Arc<str>,
+    },
+    /// The Will of a client; see [`super::wills`].
+    Will {
+        client_id: Arc<str>,
     },
     /// A message of a group; see [`super::shared`]. Its row is that of whatever group has the filter.
     Shared {
@@ -298,7 +301,10 @@ impl Core {
                     subscription.pending = None;
                 }
             }
-            Change::Queued { .. } | Change::Retained { .. } | Change::Shared { .. } => {}
+            Change::Queued { .. }
+            | Change::Retained { .. }
+            | Change::Shared { .. }
+            | Change::Will { .. } => {}
         }
     }
 
@@ -329,85 +335,6 @@ impl Core {
         }
     }
 
-    fn derive(&self, change: &Change) -> Write {
-        let row = match change {
-            Change::Session { session, number } => {
-                let key = record::session_key(*number);
-                let value = self
-                    .sessions
-                    .get(*session)
-                    .filter(|session| session.is_persistent());
-                Row {
-                    table: record::SESSIONS,
-                    key,
-                    value: value.map(record::encode_session),
-                }
-            }
-            Change::Subscription {
-                session,
-                number,
-                filter,
-            } => {
-                let key = record::subscription_key(*number, filter);
-                let value = self
-                    .sessions
-                    .get(*session)
-                    .filter(|session| session.is_persistent())
-                    .and_then(|session| session.subscriptions.get(filter));
-                let value = value.map(|one| record::encode_subscription(one.qos, one.options));
-                Row {
-                    table: record::SUBSCRIPTIONS,
-                    key,
-                    value,
-                }
-            }
-            Change::Queued {
-                session,
-                number,
-                sequence,
-                ..
-            } => {
-                let key = record::queued_key(*number, *sequence);
-                let value = self
-                    .sessions
-                    .get(*session)
-                    .filter(|session| session.is_persistent())
-                    .and_then(|session| session.message(*sequence));
-                let value = value.map(record::encode_queued);
-                Row {
-                    table: record::QUEUED,
-                    key,
-                    value,
-                }
-            }
-            Change::Shared { filter, number, .. } => {
-                // By its filter, as the row: the group may have ended and begun again.
-                let held = self
-                    .shared
-                    .find(filter)
-                    .and_then(|key| self.shared.get(key))
-                    .and_then(|group| group.message(*number));
-                Row {
-                    table: record::SHARED,
-                    key: record::shared_key(filter, *number),
-                    value: held.map(record::encode_message),
-                }
-            }
-            Change::Retained { topic } => {
-                let value = self
-                    .retained
-                    .get(topic)
-                    .map(|message| record::encode_message(message));
-                Row {
-                    table: record::RETAINED,
-                    key: topic.as_bytes().to_vec(),
-                    value,
-                }
-            }
-        };
-        row.into_write()
-    }
-
     /// Has all changes go with the batch of this call.
     pub fn flush(&mut self, now: Now) {
         self.begin(now);
@@ -421,17 +348,7 @@ impl Core {
     }
 }
 
-impl Row {
-    fn into_write(self) -> Write {
-        let Self { table, key, value } = self;
-        match value {
-            Some(value) => Write::Put { table, key, value },
-            None => Write::Delete { table, key },
-        }
-    }
-}
-
-/// When a session without connection ends, on the monotonic clock.
+/// When a session without connection ends, or a Will has waited, on the monotonic clock.
 pub(super) fn session_end(now: Now, ends: Millis) -> Millis {
     now.monotonic.plus(ends.since(now.unix))
 }

@@ -13,6 +13,7 @@ mod admit;
 mod connect;
 mod connection;
 mod deliver;
+mod derive;
 mod disconnect;
 mod durable;
 mod frame;
@@ -38,6 +39,7 @@ mod tests;
 mod timers;
 mod topics;
 mod violation;
+mod wills;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -46,7 +48,7 @@ use std::task::Waker;
 use thingwire_mqtt::{Packet, QoS, ReasonCode};
 
 use crate::{Authorize, Config, DisconnectReason, Millis, Now, Observer, Peer, Rules};
-use connection::{Connection, Will};
+use connection::Connection;
 use disconnect::Ending;
 use durable::Journal;
 use frame::{Form, Forms};
@@ -60,12 +62,13 @@ use slab::{Key, Slab};
 use timers::{Timer, Timers};
 use topics::Topics;
 use violation::has_its_code;
+use wills::Will;
 
 pub use durable::Batch;
 pub use inspect::{ConnectionInfo, Statistics};
 pub use migrate::first_to_second;
 pub use outbox::{Outbox, Pending, Task};
-pub use record::{QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS};
+pub use record::{QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS};
 pub use restore::Rows;
 
 /// Names one connection for its whole life, and nothing afterwards.

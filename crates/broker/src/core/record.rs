@@ -6,6 +6,7 @@
 //! | [`SUBSCRIPTIONS`] | session number, filter | granted QoS; flags and identifier, if it has any |
 //! | [`QUEUED`] | session number, sequence number | QoS, retained, subscription identifiers, message |
 //! | [`RETAINED`] | topic | message |
+//! | [`WILLS`] | client id | retain, delay, when that is over, message |
 //! | [`SHARED`] | filter with `$share/`, a zero byte, number | message |
 //!
 //! Numbers are big-endian, so that keys sort as numbers do. Each value begins with the version of its format; a file with an
@@ -21,6 +22,7 @@ use thingwire_store::Table;
 use super::message::Message;
 use super::routes::Options;
 use super::session::{Kept, Session};
+use super::wills::Will;
 use crate::Millis;
 
 /// Persistent sessions.
@@ -33,6 +35,9 @@ pub const QUEUED: Table = "broker.queued";
 pub const SHARED: Table = "broker.shared";
 /// Retained messages.
 pub const RETAINED: Table = "broker.retained";
+
+/// Wills that may still be published.
+pub const WILLS: Table = "broker.wills";
 
 /// Version of every value but those of [`QUEUED`]; see the table in the module documentation.
 const FORMAT: u8 = 1;
@@ -121,6 +126,14 @@ pub(super) fn encode_queued(kept: Kept<'_>) -> Vec<u8> {
 pub(super) fn encode_message(message: &Message) -> Vec<u8> {
     let mut out = vec![FORMAT];
     put_message(&mut out, message);
+    out
+}
+
+pub(super) fn encode_will(will: &Will) -> Vec<u8> {
+    let mut out = vec![FORMAT, u8::from(will.retain)];
+    out.extend_from_slice(&will.delay.to_be_bytes());
+    out.extend_from_slice(&will.due.map_or(0, |due| due.0).to_be_bytes());
+    put_message(&mut out, &will.message);
     out
 }
 
@@ -243,6 +256,23 @@ pub(super) fn decode_retained(value: &[u8]) -> Result<Message, Damaged> {
     let mut value = Reader(value);
     value.format()?;
     value.message()
+}
+
+pub(super) fn decode_will(key: &[u8], value: &[u8]) -> Result<(Arc<str>, Will), Damaged> {
+    let mut value = Reader(value);
+    value.format()?;
+    let retain = value.bool()?;
+    let delay = value.u32()?;
+    let due = value.u64()?;
+    let message = value.message()?;
+    let due = (due != 0).then_some(Millis(due));
+    let will = Will {
+        message,
+        retain,
+        delay,
+        due,
+    };
+    Ok((text(key)?.into(), will))
 }
 
 struct Reader<'a>(&'a [u8]);

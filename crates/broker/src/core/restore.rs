@@ -1,7 +1,7 @@
 //! Brings back what the store kept: sessions, subscriptions, messages that were not acknowledged, retained messages.
 //!
 //! Expired things are not brought back but deleted. A session that was connected when the broker stopped counts as
-//! disconnected from now on.
+//! disconnected from now on, and the Wills of connections that were open are published when the call ends, or after their delay.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use thingwire_store::StoreError;
 use super::Core;
 use super::durable::Change;
 use super::record::{
-    Damaged, QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, decode_queued, decode_retained,
-    decode_session, decode_shared, decode_subscription,
+    Damaged, QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS, decode_queued,
+    decode_retained, decode_session, decode_shared, decode_subscription, decode_will,
 };
 use super::session::{Queued, Session, Subscription};
 use super::slab::Key;
@@ -31,6 +31,8 @@ pub struct Rows {
     pub retained: Vec<thingwire_store::Row>,
     /// Of [`SHARED`].
     pub shared: Vec<thingwire_store::Row>,
+    /// Of [`WILLS`].
+    pub wills: Vec<thingwire_store::Row>,
 }
 
 impl Rows {
@@ -45,6 +47,7 @@ impl Rows {
             queued: store.scan(QUEUED, &[])?,
             retained: store.scan(RETAINED, &[])?,
             shared: store.scan(SHARED, &[])?,
+            wills: store.scan(WILLS, &[])?,
         })
     }
 }
@@ -157,6 +160,10 @@ impl Core {
             } else {
                 self.retained.insert(message);
             }
+        }
+        for (key, value) in &rows.wills {
+            let (client_id, will) = decode_will(key, value).map_err(damaged(WILLS))?;
+            self.restore_will(now, client_id, will);
         }
         Ok(())
     }

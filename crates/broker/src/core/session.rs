@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use thingwire_mqtt::{PacketId, QoS, Version};
 
-use super::connection::Will;
 use super::message::Message;
 use super::routes::Options;
 use super::search::Search;
 use super::slab::Key;
+use super::wills::Will;
 use crate::{Memory, Millis, Now};
 
 /// Room for messages in flight that a session keeps while there are none.
@@ -121,10 +121,10 @@ pub(crate) struct Session {
     next_counter: u64,
     /// QoS 2 messages of the client that it has not released yet.
     pub(crate) received: BTreeSet<u16>,
-    /// A Will that waits, and until when (monotonic clock, `B-60`).
-    pub(crate) will: Option<(Box<Will>, Millis)>,
     /// When the timer comes due that looks whether it has expired (monotonic clock); older ones may be there besides.
     pub(crate) expires_at: Option<Millis>,
+    /// A Will that waits for its delay (`B-60`).
+    pub(crate) will: Option<Box<Will>>,
     /// Its row is on disk.
     pub(crate) stored: bool,
     /// A drop was logged since the queue was last empty.

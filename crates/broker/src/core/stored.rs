@@ -3,7 +3,9 @@
 //! [`Record::read`] and [`Record::row`] are exact: what is read and written again is the same row. [`problems`] says what does
 //! not fit together. A broker that starts is more forgiving: it removes what belongs to nothing.
 
-use std::collections::{HashMap, HashSet};
+mod agree;
+#[cfg(test)]
+mod tests;
 
 use bytes::Bytes;
 use thingwire_mqtt::{QoS, Version, topic};
@@ -12,17 +14,20 @@ use thingwire_store::{Row, Table};
 use super::message::Message;
 use super::record::{
     Damaged, decode_queued, decode_retained, decode_session, decode_shared, decode_subscription,
-    encode_message, encode_queued, encode_subscription, put_session, queued_key, session_key,
-    shared_key, subscription_key,
+    decode_will, encode_message, encode_queued, encode_subscription, encode_will, put_session,
+    queued_key, session_key, shared_key, subscription_key,
 };
-pub use super::record::{QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS};
+pub use agree::problems;
+
+pub use super::record::{QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS};
 use super::routes::Options;
 use super::session::Kept;
 use super::shared::inner;
+use super::wills::Will;
 use crate::Millis;
 
 /// The broker's tables, in the order in which their rows need each other.
-pub const TABLES: [Table; 5] = [SESSIONS, SUBSCRIPTIONS, QUEUED, SHARED, RETAINED];
+pub const TABLES: [Table; 6] = [SESSIONS, SUBSCRIPTIONS, QUEUED, SHARED, RETAINED, WILLS];
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,6 +87,19 @@ pub enum Record {
     /// The retained message of its topic.
     Retained {
         /// The message.
+        message: StoredMessage,
+    },
+    /// The Will of a client, which is or was connected.
+    Will {
+        /// Whose it is.
+        client_id: String,
+        /// It will be retained.
+        retain: bool,
+        /// Will Delay Interval in seconds.
+        delay: u32,
+        /// When that is over (wall clock); none: its connection stands.
+        due: Option<Millis>,
+        /// What will be published; its expiry is not set yet.
         message: StoredMessage,
     },
 }
@@ -190,6 +208,21 @@ impl Record {
                 let key = message.topic.as_bytes().to_vec();
                 (RETAINED, (key, encode_message(&message.message())))
             }
+            Self::Will {
+                client_id,
+                retain,
+                delay,
+                due,
+                message,
+            } => {
+                let value = encode_will(&Will {
+                    message: message.message(),
+                    retain: *retain,
+                    delay: *delay,
+                    due: *due,
+                });
+                (WILLS, (client_id.as_bytes().to_vec(), value))
+            }
         }
     }
 }
@@ -245,6 +278,16 @@ fn read(table: &str, key: &[u8], value: &[u8]) -> Result<Record, Damaged> {
                 message: StoredMessage::new(message),
             }
         }
+        WILLS => {
+            let (client_id, will) = decode_will(key, value)?;
+            Record::Will {
+                client_id: client_id.as_ref().to_owned(),
+                retain: will.retain,
+                delay: will.delay,
+                due: will.due,
+                message: StoredMessage::new(will.message),
+            }
+        }
         _ => return Err(Damaged("not a table of the broker")),
     };
     valid(&record)?;
@@ -262,6 +305,7 @@ const fn table_of(record: &Record) -> Table {
         Record::Queued { .. } => QUEUED,
         Record::Shared { .. } => SHARED,
         Record::Retained { .. } => RETAINED,
+        Record::Will { .. } => WILLS,
     }
 }
 
@@ -284,7 +328,11 @@ fn valid(record: &Record) -> Result<(), Damaged> {
         Record::Retained { message } if message.payload.is_empty() => {
             return Err(Damaged("a retained message without payload is none"));
         }
+        Record::Will { message, .. } if message.expires.is_some() => {
+            return Err(Damaged("a Will expires after its publication, not before"));
+        }
         Record::Queued { message, .. }
+        | Record::Will { message, .. }
         | Record::Shared { message, .. }
         | Record::Retained { message } => Some(message),
     };
@@ -293,176 +341,5 @@ fn valid(record: &Record) -> Result<(), Damaged> {
             Err(Damaged("the topic is not a topic name"))
         }
         _ => Ok(()),
-    }
-}
-
-/// What does not fit together, each with the place of its record in the list.
-#[must_use]
-pub fn problems(records: &[Record]) -> Vec<(usize, String)> {
-    let mut numbers = HashSet::new();
-    let mut clients: HashMap<&str, u64> = HashMap::new();
-    let mut groups = HashSet::new();
-    let mut found = Vec::new();
-    for (place, record) in records.iter().enumerate() {
-        match record {
-            Record::Session {
-                number, client_id, ..
-            } => {
-                numbers.insert(*number);
-                if let Some(other) = clients.insert(client_id, *number) {
-                    found.push((
-                        place,
-                        format!("client `{client_id}` has session {other} as well"),
-                    ));
-                }
-            }
-            Record::Subscription { filter, .. } if inner(filter).is_some() => {
-                groups.insert(filter.as_str());
-            }
-            _ => {}
-        }
-    }
-    for (place, record) in records.iter().enumerate() {
-        match record {
-            Record::Subscription { session, .. } | Record::Queued { session, .. }
-                if !numbers.contains(session) =>
-            {
-                found.push((place, format!("there is no session {session}")));
-            }
-            Record::Shared { filter, .. } if !groups.contains(filter.as_str()) => {
-                found.push((place, format!("no session is subscribed to `{filter}`")));
-            }
-            _ => {}
-        }
-    }
-    found.sort_unstable_by_key(|(place, _)| *place);
-    found
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn message(topic: &str) -> StoredMessage {
-        StoredMessage {
-            topic: topic.to_owned(),
-            payload: Bytes::from_static(b"x"),
-            qos: QoS::AtLeastOnce,
-            properties: vec![1, 1],
-            expires: Some(Millis(5)),
-        }
-    }
-
-    fn records() -> Vec<Record> {
-        let qos = QoS::AtLeastOnce;
-        let subscription = |filter: &str, identifier| Record::Subscription {
-            session: 3,
-            filter: filter.to_owned(),
-            qos,
-            no_local: identifier > 0,
-            retain_as_published: false,
-            identifier,
-        };
-        vec![
-            Record::Session {
-                number: 3,
-                client_id: "lamp".to_owned(),
-                version: Version::V5,
-                expiry: 60,
-                disconnected: None,
-            },
-            subscription("a/+", 7),
-            subscription("$share/g/a", 0),
-            Record::Queued {
-                session: 3,
-                sequence: 9,
-                qos,
-                retained: true,
-                identifiers: vec![7, 268_435_455],
-                message: message("a/b"),
-            },
-            Record::Shared {
-                filter: "$share/g/a".to_owned(),
-                number: 0,
-                message: message("a"),
-            },
-            Record::Retained {
-                message: message("a"),
-            },
-        ]
-    }
-
-    #[test]
-    fn what_is_written_is_read_and_everything_fits() {
-        for record in records() {
-            let (table, row) = record.row();
-            assert_eq!(Record::read(table, &row).as_ref(), Ok(&record));
-        }
-        assert_eq!(problems(&records()), []);
-    }
-
-    #[test]
-    fn no_cut_or_changed_byte_panics_and_what_is_read_is_written_again() {
-        for record in records() {
-            let (table, (key, value)) = record.row();
-            for at in 0..value.len() {
-                let cut = (key.clone(), value[..at].to_vec());
-                if let Ok(read) = Record::read(table, &cut) {
-                    assert_eq!(read.row(), (table, cut));
-                }
-                for flip in [1, 0x80, 0xff] {
-                    let mut value = value.clone();
-                    value[at] ^= flip;
-                    let row = (key.clone(), value);
-                    if let Ok(read) = Record::read(table, &row) {
-                        assert_eq!(read.row(), (table, row));
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn what_does_not_fit_is_named() {
-        let mut records = records();
-        let Some(Record::Session { number, .. }) = records.first_mut() else {
-            panic!("a session");
-        };
-        *number = 4;
-        records.push(Record::Session {
-            number: 5,
-            client_id: "lamp".to_owned(),
-            version: Version::V311,
-            expiry: 60,
-            disconnected: Some(Millis(1)),
-        });
-        records.remove(2);
-        let found: Vec<_> = problems(&records).into_iter().collect();
-        assert_eq!(
-            found,
-            [
-                (1, "there is no session 3".to_owned()),
-                (2, "there is no session 3".to_owned()),
-                (3, "no session is subscribed to `$share/g/a`".to_owned()),
-                (5, "client `lamp` has session 4 as well".to_owned()),
-            ]
-        );
-    }
-
-    #[test]
-    fn what_could_never_have_been_stored_is_refused() {
-        let mut wrong = records();
-        for record in &mut wrong {
-            match record {
-                Record::Session { expiry, .. } => *expiry = 0,
-                Record::Subscription { filter, .. } | Record::Shared { filter, .. } => {
-                    "#/a".clone_into(filter);
-                }
-                Record::Queued { message, .. } => "a/+".clone_into(&mut message.topic),
-                Record::Retained { message } => message.payload = Bytes::new(),
-            }
-            let (table, row) = record.row();
-            assert!(Record::read(table, &row).is_err(), "{record:?}");
-        }
     }
 }

@@ -55,6 +55,18 @@ pub(super) enum BrokerLine {
     },
     #[serde(rename = "broker.retained", rename_all = "camelCase")]
     Retained { message: Message },
+    #[serde(rename = "broker.wills", rename_all = "camelCase")]
+    Will {
+        client_id: String,
+        #[serde(default, skip_serializing_if = "is_default")]
+        retain: bool,
+        #[serde(default, skip_serializing_if = "is_default")]
+        delay: u32,
+        /// Milliseconds since 1970; none: its connection stands.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        due: Option<u64>,
+        message: Message,
+    },
 }
 
 /// A message.
@@ -136,6 +148,19 @@ impl BrokerLine {
             Record::Retained { message } => Self::Retained {
                 message: Message::of(message),
             },
+            Record::Will {
+                client_id,
+                retain,
+                delay,
+                due,
+                message,
+            } => Self::Will {
+                client_id,
+                retain,
+                delay,
+                due: due.map(|at| at.0),
+                message: Message::of(message),
+            },
         }
     }
 
@@ -198,6 +223,19 @@ impl BrokerLine {
                 message: message.stored()?,
             },
             Self::Retained { message } => Record::Retained {
+                message: message.stored()?,
+            },
+            Self::Will {
+                client_id,
+                retain,
+                delay,
+                due,
+                message,
+            } => Record::Will {
+                client_id,
+                retain,
+                delay,
+                due: moment("due", due)?,
                 message: message.stored()?,
             },
         })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use thingwire_store::faults::Disk;
+use thingwire_store::faults::{Disk, Syncs};
 use thingwire_store::{Format, RedbStore, Snapshot, Step, Store as _, StoreError, Write};
 
 use super::*;
@@ -11,6 +11,13 @@ use crate::account::{Account, Wanted};
 
 /// All rows but those with keys that the last program with format 1 left behind: table, key and value in hex.
 const FIRST: &str = include_str!("format-1.rows");
+/// The same of the last program with format 2, in behaviour `mqtt`.
+const SECOND: &str = include_str!("format-2.rows");
+/// A file as the programs of format 2 made it.
+const FORMAT_2: Format = Format {
+    newest: 2,
+    steps: &[],
+};
 
 fn put(table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Write {
     Write::Put {
@@ -22,9 +29,13 @@ fn put(table: Table, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Writ
 
 /// A disk with a file of the first format.
 fn first() -> Disk {
+    disk_with(FIRST, &Format::FIRST)
+}
+
+fn disk_with(rows: &str, format: &Format) -> Disk {
     let disk = Disk::new();
-    let store = RedbStore::with_backend(disk.clone()).unwrap();
-    let rows = FIRST.lines().map(|line| {
+    let store = RedbStore::with_backend_and_format(disk.clone(), format).unwrap();
+    let rows = rows.lines().map(|line| {
         let words: Vec<_> = line.split(' ').collect();
         let table = tables().find(|table| *table == words[0]).unwrap();
         let bytes = |word: &str| text::unhex(word).unwrap();
@@ -85,6 +96,59 @@ fn a_file_of_the_first_format_is_shown_and_migrated_and_everything_agrees() {
     ] {
         assert!(shown.contains(line), "{line} is missing in {shown}");
     }
+}
+
+#[test]
+fn a_file_of_the_second_format_is_migrated_whole_at_every_crash_point() {
+    let disk = disk_with(SECOND, &FORMAT_2);
+    let snapshot = Snapshot::with_backend(disk.clone(), &FORMAT).unwrap();
+    let report = check(&snapshot).unwrap();
+    assert_eq!((report.format, report.newest_format), (2, FORMAT.newest));
+    assert_eq!(report.problems, []);
+    let shown = exported(&snapshot, false);
+    drop(snapshot);
+    for line in [
+        r#"{"table":"broker.subscriptions","session":2,"filter":"$share/g/work/#","qos":2,"identifier":268435455}"#,
+        r#"{"table":"broker.queued","session":2,"sequence":1,"qos":1,"identifiers":[7],"message":{"topic":"home/b/state","qos":1,"properties":"03000a746578742f706c61696e","payload":"zwei"}}"#,
+    ] {
+        assert!(shown.contains(line), "{line} is missing in {shown}");
+    }
+    drop(RedbStore::with_backend_and_format(disk.clone(), &FORMAT).unwrap());
+    let mut found = std::collections::BTreeSet::new();
+    disk.crashes(0..6, Syncs::Honoured, |crash| {
+        let place = format!("point {}, seed {}", crash.point, crash.seed);
+        let disk = Disk::with_image(crash.image);
+        let snapshot = Snapshot::with_backend(disk.clone(), &FORMAT).expect(&place);
+        found.insert(snapshot.format());
+        assert_eq!(exported(&snapshot, false), shown, "{place}");
+        drop(snapshot);
+        drop(RedbStore::with_backend_and_format(disk.clone(), &FORMAT).expect(&place));
+        let snapshot = Snapshot::with_backend(disk, &FORMAT).expect(&place);
+        assert_eq!(snapshot.format(), FORMAT.newest, "{place}");
+        assert_eq!(exported(&snapshot, false), shown, "{place}");
+    });
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [2, FORMAT.newest]);
+}
+
+#[test]
+fn a_will_is_exported_imported_and_checked() {
+    let disk = disk_with(SECOND, &FORMAT_2);
+    let store = RedbStore::with_backend_and_format(disk.clone(), &FORMAT).unwrap();
+    let line = r#"{"table":"broker.wills","clientId":"lamp","retain":true,"delay":60,"due":1795524949236,"message":{"topic":"home/lamp","qos":1,"payload":"gone"}}"#;
+    let Entry { table, row } = text::entry(line).unwrap();
+    store.commit(vec![put(table, row.0, row.1)]).unwrap();
+    drop(store);
+    let snapshot = Snapshot::with_backend(disk, &FORMAT).unwrap();
+    assert_eq!(check(&snapshot).unwrap().problems, []);
+    let shown = exported(&snapshot, false);
+    assert!(shown.contains(line), "{shown}");
+    let (folder, _) = imported(&shown).unwrap();
+    assert_eq!(exported(&open(folder.path()).unwrap(), false), shown);
+    let error = imported(&shown.replace("1795524949236", "0")).unwrap_err();
+    assert!(
+        error.contains("`due` is 0; leave it out for none"),
+        "{error}"
+    );
 }
 
 /// The step is what a broker of this version needs: it reads nothing of the first format.
@@ -155,8 +219,8 @@ fn a_bad_line_is_named_and_nothing_is_imported() {
     let cases: [Case<'_>; 12] = [
         (&|lines| lines.clear(), "line 1: this is not a text".into()),
         (
-            &|lines| lines[0] = lines[0].replace(r#""format":2"#, r#""format":9"#),
-            "line 1: it has format 9, this program knows up to 2; use the newer thingwire".into(),
+            &|lines| lines[0] = lines[0].replace(r#""format":3"#, r#""format":9"#),
+            "line 1: it has format 9, this program knows up to 3; use the newer thingwire".into(),
         ),
         (
             &|lines| drop(lines.pop()),

@@ -442,6 +442,7 @@ fn a_damaged_row_is_named_and_nothing_panics() {
     world.lose(&member);
     world.say1(&from, "a", "x", 1);
     world.send(&from, &[retained("r", "x")]);
+    world.connecting(with_will(clean(V5, "mortal"), "a", Q1, true));
     world.pass(2);
     let row = |wanted| -> Vec<thingwire_store::Row> {
         let found = world
@@ -458,13 +459,15 @@ fn a_damaged_row_is_named_and_nothing_panics() {
         queued: row(crate::core::QUEUED),
         retained: row(crate::core::RETAINED),
         shared: row(crate::core::SHARED),
+        wills: row(crate::core::WILLS),
     };
-    let tables: [fn(&mut Rows) -> &mut Vec<thingwire_store::Row>; 5] = [
+    let tables: [fn(&mut Rows) -> &mut Vec<thingwire_store::Row>; 6] = [
         |rows| &mut rows.sessions,
         |rows| &mut rows.subscriptions,
         |rows| &mut rows.queued,
         |rows| &mut rows.retained,
         |rows| &mut rows.shared,
+        |rows| &mut rows.wills,
     ];
     for table in tables {
         let len = table(&mut whole.clone())[0].1.len();

@@ -266,6 +266,7 @@ impl World {
             queued: rows(super::QUEUED),
             retained: rows(super::RETAINED),
             shared: rows(super::SHARED),
+            wills: rows(super::WILLS),
         };
         self.core = core(self.config, &self.policy, &self.log);
         self.core.restore(self.now, &rows).expect("our own rows");

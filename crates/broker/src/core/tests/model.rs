@@ -18,6 +18,8 @@ use life::{Life, Sabotage};
 
 /// Client ids that take part.
 const CLIENTS: usize = 4;
+/// What they are called.
+const NAMES: [&str; CLIENTS] = ["zero", "one", "two", "three"];
 const TOPICS: [&str; 6] = ["a", "a/b", "c", "s/1", "s/2", "t"];
 /// Published to by Wills alone.
 const WILL: &str = "w";
@@ -183,6 +185,7 @@ fn the_model_notices_what_is_lost_doubled_misplaced_or_forgotten() {
         Sabotage::LosesASubscriptionInACrash,
         Sabotage::ForgetsARetainedMessageInACrash,
         Sabotage::LosesAGroupsMessageInACrash,
+        Sabotage::LosesAWillInACrash,
         Sabotage::SwapsTwoMessages,
         Sabotage::DeliversTwice,
         Sabotage::SwallowsAMessage,

@@ -3,6 +3,7 @@
 use thingwire_mqtt::{DecodeError, Packet, Properties, Property, ReasonCode, Will};
 
 use super::*;
+use crate::core::WILLS;
 
 fn watched() -> (World, Device) {
     let mut world = World::new();
@@ -228,4 +229,166 @@ fn b_61_a_will_to_a_reserved_topic_that_is_for_publishing_reaches_its_subscriber
     let topic = "$aws/things/kitchen/shadow/update/accepted";
     let device = world.connecting(with_will(clean(V3, "other"), topic, Q1, false));
     assert_eq!(world.got(&device), ["closed"]);
+}
+
+/// Persistent, so that it is still there after a crash.
+fn kept_watcher(world: &mut World) {
+    let (watcher, _) = world.persistent(V5, "watcher");
+    world.subscribe(&watcher, &[("will", Q1)]);
+    world.lose(&watcher);
+}
+
+/// What it gets after a crash: each time the same, for it acknowledges nothing.
+fn kept_watcher_gets(world: &mut World) -> Vec<String> {
+    let (_, mut got) = world.persistent(V5, "watcher");
+    got.remove(0);
+    got
+}
+
+#[test]
+fn b_59_a_crash_of_the_broker_is_the_end_of_every_connection() {
+    for version in [V3, V5] {
+        let mut world = World::new();
+        kept_watcher(&mut world);
+        let device = world.connecting(with_will(clean(version, "device"), "will", Q1, true));
+        assert_eq!(codes(&world.got(&device)), ["CONNACK 00"]);
+        world.crash();
+        assert_eq!(
+            kept_watcher_gets(&mut world),
+            ["PUBLISH #1 will gone"],
+            "once"
+        );
+        world.pass(2);
+        assert!(!world.tables.keys().any(|(table, _)| *table == WILLS));
+        world.crash();
+        let late = world.client(V5, "late");
+        assert_eq!(
+            world.subscribe(&late, &[("will", Q0)]),
+            ["SUBACK [00]", "PUBLISH retained will gone"]
+        );
+        assert_eq!(kept_watcher_gets(&mut world).len(), 1, "once");
+    }
+}
+
+/// Its policy was asked at CONNECT, and is not asked again.
+#[test]
+fn b_58_a_policy_that_changes_before_the_crash_does_not_stop_the_will() {
+    let mut world = World::new();
+    kept_watcher(&mut world);
+    world.connecting(with_will(clean(V3, "device"), "will", Q1, false));
+    world.policy.deny(Action::Publish, "will");
+    world.crash();
+    assert_eq!(kept_watcher_gets(&mut world), ["PUBLISH #1 will gone"]);
+}
+
+#[test]
+fn a_will_that_was_taken_back_or_published_is_not_there_after_a_crash() {
+    for case in ["goodbye", "lost", "replaced", "without"] {
+        let mut world = World::new();
+        kept_watcher(&mut world);
+        let device = world.connecting(with_will(clean(V3, "device"), "will", Q1, false));
+        let expected = match case {
+            // At once: nobody waits for it, and yet it must not be published.
+            "goodbye" => {
+                world.send(&device, &[goodbye(ReasonCode::SUCCESS)]);
+                0
+            }
+            "lost" => {
+                world.lose(&device);
+                world.pass(2);
+                1
+            }
+            // Published before the last second, or again: there is one.
+            "replaced" => {
+                world.connecting(with_will(clean(V3, "device"), "other", Q1, false));
+                1
+            }
+            _ => {
+                world.client(V3, "device");
+                1
+            }
+        };
+        world.crash();
+        let got = kept_watcher_gets(&mut world);
+        assert_eq!(got.len(), expected, "{case}: {got:?}");
+    }
+}
+
+#[test]
+fn b_60_the_delay_counts_from_the_restart_and_the_client_that_is_back_stops_it() {
+    let list = [Property::WillDelayInterval(60)];
+    for back in [false, true] {
+        let mut world = World::with(|config| config.behaviour = crate::Behaviour::Mqtt);
+        let watch = |world: &mut World| {
+            let watcher = world.client(V5, "watcher");
+            world.subscribe(&watcher, &[("will", Q1)]);
+            watcher
+        };
+        let mut connect = with_will(keeping(V5, "device"), "will", Q1, false);
+        connect.will = connect.will.map(|will| Will {
+            properties: Properties::List(&list),
+            ..will
+        });
+        world.connecting(connect);
+        world.pass(40);
+        world.crash();
+        world.pass(40);
+        // What is left of it outlives a second crash.
+        world.crash();
+        let watcher = watch(&mut world);
+        world.pass(19);
+        assert!(world.got(&watcher).is_empty());
+        if back {
+            world.persistent(V5, "device");
+            world.crash();
+        }
+        let watcher = if back { watch(&mut world) } else { watcher };
+        world.pass(1);
+        assert_eq!(world.got(&watcher).is_empty(), back);
+        world.pass(100);
+        assert!(world.got(&watcher).is_empty());
+    }
+}
+
+#[test]
+fn connack_promises_the_will_and_waits_for_the_disk() {
+    for version in [V3, V5] {
+        let mut world = World::new();
+        kept_watcher(&mut world);
+        world.disk = Disk::Waiting;
+        // Without a Will nothing waits.
+        let plain = world.connecting(clean(version, "plain"));
+        assert_eq!(codes(&world.got(&plain)), ["CONNACK 00"]);
+        let device = world.connecting(with_will(clean(version, "device"), "will", Q1, false));
+        assert!(world.got(&device).is_empty());
+        while world.batches() > 0 {
+            world.disk_stores();
+        }
+        assert_eq!(codes(&world.got(&device)), ["CONNACK 00"]);
+        // Refused: it has none.
+        let other = world.connecting(with_will(clean(version, "other"), "will", Q1, false));
+        world.disk_fails();
+        let code = if version == V5 { "80" } else { "03" };
+        assert_eq!(
+            codes(&world.got(&other)),
+            [format!("CONNACK {code}"), "closed".to_owned()]
+        );
+        world.disk = Disk::Quick;
+        while world.batches() > 0 {
+            world.disk_stores();
+        }
+        world.pass(2);
+        assert_eq!(kept_watcher_gets(&mut world), [] as [&str; 0]);
+    }
+}
+
+#[test]
+fn an_orderly_stop_leaves_no_will_behind_but_one_that_waits() {
+    let mut world = World::new();
+    kept_watcher(&mut world);
+    world.connecting(with_will(clean(V5, "device"), "will", Q1, false));
+    world.call(|core, now| core.shut_down(now));
+    assert!(!world.tables.keys().any(|(table, _)| *table == WILLS));
+    world.crash();
+    assert_eq!(kept_watcher_gets(&mut world), ["PUBLISH #1 will gone"]);
 }

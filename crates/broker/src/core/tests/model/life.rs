@@ -6,7 +6,7 @@ use thingwire_mqtt::{Packet, PacketId, Property, Publish, ReasonCode, SubscribeF
 
 use super::super::*;
 use super::reference::{Due, Entry, Model};
-use super::{Behaviour, CLIENTS, FILTERS, How, Step, TOPICS, WILL};
+use super::{Behaviour, CLIENTS, FILTERS, How, NAMES, Step, TOPICS, WILL};
 
 /// What is done behind the model's back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,12 +16,11 @@ pub(super) enum Sabotage {
     LosesASubscriptionInACrash,
     ForgetsARetainedMessageInACrash,
     LosesAGroupsMessageInACrash,
+    LosesAWillInACrash,
     SwapsTwoMessages,
     DeliversTwice,
     SwallowsAMessage,
 }
-
-const NAMES: [&str; CLIENTS] = ["zero", "one", "two", "three"];
 
 /// A PUBLISH that came.
 #[derive(Clone, Debug)]
@@ -216,6 +215,7 @@ impl Life {
             Sabotage::LosesASubscriptionInACrash => Some(super::super::super::SUBSCRIPTIONS),
             Sabotage::ForgetsARetainedMessageInACrash => Some(super::super::super::RETAINED),
             Sabotage::LosesAGroupsMessageInACrash => Some(super::super::super::SHARED),
+            Sabotage::LosesAWillInACrash => Some(super::super::super::WILLS),
             _ => None,
         };
         let lost = self
@@ -324,12 +324,20 @@ impl Life {
             let (may, must): (Vec<_>, Vec<_>) =
                 expected.into_iter().partition(|entry| entry.optional);
             for entry in must {
-                let start = if due.unordered { 0 } else { from };
+                let start = if due.unordered || entry.loose {
+                    0
+                } else {
+                    from
+                };
                 // What came before it belongs to groups, or is too much.
                 match got.iter().skip(start).position(|one| is(one, &entry)) {
                     Some(at) => {
-                        from = start + at;
-                        got.remove(from);
+                        got.remove(start + at);
+                        if !entry.loose {
+                            from = start + at;
+                        } else if at < from {
+                            from -= 1;
+                        }
                     }
                     None => {
                         return Err(format!("{name} misses {entry:?}; got {got:?}"));

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use thingwire_mqtt::topic::{ParentMatch, matches, shared};
 
-use super::{Behaviour, CLIENTS, How, Q0, Q1, QoS, WILL};
+use super::{Behaviour, CLIENTS, How, NAMES, Q0, Q1, QoS, WILL};
 
 /// Milliseconds.
 pub(super) type Time = u64;
@@ -27,6 +27,8 @@ pub(super) struct Entry {
     order: u64,
     /// A crash may have brought it back, or lost it.
     pub(super) optional: bool,
+    /// A crash may have moved it behind others.
+    pub(super) loose: bool,
 }
 
 /// A pending or future Will.
@@ -90,7 +92,7 @@ pub(super) struct Model {
     next_order: u64,
     /// Since the last moment at which everything was on disk: whose it was and what was acknowledged.
     acknowledged: Vec<(usize, Entry)>,
-    /// The same for the numbers of Wills, and for places of retained messages: nobody was promised them.
+    /// The same for the numbers of Wills, and for places of retained messages: nobody was promised them so soon.
     wills: BTreeSet<u32>,
     unpromised: BTreeSet<u64>,
 }
@@ -339,6 +341,7 @@ impl Model {
             sent: false,
             order: 0,
             optional: false,
+            loose: false,
         };
         if retain {
             // B-62.
@@ -521,27 +524,36 @@ impl Model {
     /// The process dies and starts again.
     pub(super) fn crash(&mut self) {
         self.due = Due::default();
-        for who in 0..CLIENTS {
+        let mut orphans = Vec::new();
+        for (who, name) in NAMES.into_iter().enumerate() {
             self.hand_back(who);
             let now = self.now;
             let connected = std::mem::take(&mut self.connected[who]);
             let Some(session) = self.sessions[who].as_mut() else {
                 continue;
             };
-            // A Will lives in the process (a departure).
-            session.will = None;
-            session.pending = None;
+            if connected {
+                session.disconnected = now;
+            }
+            // B-59: every connection is lost. A Will that waits already goes on waiting.
+            if let Some(will) = session.will.take() {
+                if will.delay == 0 || !session.is_persistent() {
+                    orphans.push((name, will));
+                } else {
+                    let at = now + will.delay;
+                    let at = session.ends().map_or(at, |ends| ends.min(at));
+                    session.pending = Some((will, at));
+                }
+            }
             if !session.is_persistent() {
                 self.sessions[who] = None;
                 continue;
             }
-            if connected {
-                session.disconnected = now;
-            }
             for entry in &mut session.entries {
                 entry.sent = false;
-                entry.optional |=
-                    self.wills.contains(&entry.number) || self.unpromised.contains(&entry.order);
+                // A Will of the last second is there, or is published again.
+                entry.loose |= self.wills.contains(&entry.number);
+                entry.optional |= self.unpromised.contains(&entry.order);
             }
         }
         self.forget_empty_groups();
@@ -572,6 +584,10 @@ impl Model {
         }
         self.wills.clear();
         self.unpromised.clear();
+        orphans.sort_unstable_by_key(|(name, _)| *name);
+        for (_, will) in orphans {
+            self.publish_will(will);
+        }
     }
 
     pub(super) fn order(entry: &Entry) -> u64 {
