@@ -112,7 +112,7 @@ pub(super) fn queue(ready: &Ready, ledger: &mut Ledger) {
 }
 
 /// Packet identifier and number of a QoS 1 PUBLISH in MQTT 3.1.1.
-fn numbered(packet: &[u8]) -> ([u8; 2], u32) {
+pub(super) fn numbered(packet: &[u8]) -> ([u8; 2], u32) {
     assert_eq!(packet[0] & 0xF6, 0x32, "not a QoS 1 PUBLISH: {packet:02x?}");
     let body = body(packet);
     let topic = usize::from(u16::from_be_bytes([body[0], body[1]]));

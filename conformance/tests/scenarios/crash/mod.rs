@@ -1,9 +1,10 @@
 //! `kill -9` in a loop under load: what was answered with success is there afterwards, and nothing else is.
 //!
 //! While one thread publishes QoS 1 to a persistent session that is offline, another publishes retained
-//! messages, a third makes things, certificates and policies, and a fourth changes the subscriptions of a session. At a seeded
+//! messages, a third makes things, certificates and policies, and a fourth changes the subscriptions of a session; a client with a
+//! Will is connected. At a seeded
 //! moment the cloud is killed. Its data must be whole as it lies there (`thingwire store check`), and the session's
-//! subscriptions those that were acknowledged. After the restart everything that was acknowledged must be there; what was sent and
+//! subscriptions those that were acknowledged. After the restart everything that was acknowledged must be there, and the Will published; what was sent and
 //! not acknowledged may be. A killed process cannot show a missing fsync: the store's own tests do that.
 //!
 //! `cargo xtask soak` runs the same with more kills: THINGWIRE_KILLS and THINGWIRE_SEED.
@@ -11,6 +12,7 @@
 mod check;
 mod load;
 mod subscriptions;
+mod will;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{IsTerminal as _, Write as _};
@@ -93,6 +95,10 @@ fn what_was_acknowledged_survives_kills_under_load() {
         check::registry(&cloud.ready, &ledger.made);
         check::retained(&cloud.ready, &ledger);
         check::queue(&cloud.ready, &mut ledger);
+        will::was_published(
+            &cloud.ready,
+            u32::try_from(kill).expect("at most 4,294 kills"),
+        );
         progress(kill + 1, kills, begun);
     }
 
@@ -161,6 +167,7 @@ fn load_and_kill(cloud: &mut Cloud, ledger: &mut Ledger, kill: u64, moment: Dura
     let from = u32::try_from(kill * 1_000_000).expect("at most 4,294 kills");
     let ready = cloud.ready.clone();
     let known = &mut ledger.subscriptions;
+    let mortal = will::mortal(&ready, u32::try_from(kill).expect("at most 4,294 kills"));
     let (queue, retained, made) = thread::scope(|scope| {
         // The clock starts when all are connected.
         let (connected, all) = mpsc::channel();
@@ -181,6 +188,7 @@ fn load_and_kill(cloud: &mut Cloud, ledger: &mut Ledger, kill: u64, moment: Dura
         )
     });
 
+    drop(mortal);
     ledger.sent.extend(queue.sent);
     ledger.acknowledged.extend(queue.acknowledged);
     let acknowledged: BTreeSet<u32> = retained.acknowledged.into_iter().collect();

@@ -307,7 +307,7 @@ impl Core {
         if !session.shares.is_empty() {
             self.leave_groups(key, &mut session);
         }
-        if let Some(will) = session.will.take() {
+        if let Some((will, _)) = session.will.take() {
             // [MQTT-3.1.2-8]: it waits no longer than the session lives.
             let client_id = Arc::clone(&session.client_id);
             self.journal.push(Change::Will { client_id });

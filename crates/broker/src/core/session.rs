@@ -123,8 +123,8 @@ pub(crate) struct Session {
     pub(crate) received: BTreeSet<u16>,
     /// When the timer comes due that looks whether it has expired (monotonic clock); older ones may be there besides.
     pub(crate) expires_at: Option<Millis>,
-    /// A Will that waits for its delay (`B-60`).
-    pub(crate) will: Option<Box<Will>>,
+    /// A Will that waits, and until when (monotonic clock, `B-60`).
+    pub(crate) will: Option<(Box<Will>, Millis)>,
     /// Its row is on disk.
     pub(crate) stored: bool,
     /// A drop was logged since the queue was last empty.

@@ -63,28 +63,23 @@ impl Core {
             Some(waiting) if delay > 0 && waiting.is_persistent() => {
                 let due = will.due.unwrap_or(now.unix.plus_seconds(delay.into()));
                 will.due = Some(due);
-                waiting.will = Some(will);
                 let at = session_end(now, due);
+                waiting.will = Some((will, at));
                 self.timers.set(at, Timer::WillDelay(session));
             }
             _ => self.wills.push_back(will),
         }
     }
 
-    /// Sends a Will whose delay is over and whose client did not come back, or looks again when it could be.
+    /// Sends a Will whose delay is over and whose client did not come back.
     pub(super) fn check_will_delay(&mut self, now: Now, key: Key) {
-        let Some(session) = self.sessions.get_mut(key) else {
-            return;
-        };
-        let Some(due) = session.will.as_ref().and_then(|will| will.due) else {
-            return;
-        };
-        if now.unix < due {
-            self.timers
-                .set(session_end(now, due), Timer::WillDelay(key));
-            return;
-        }
-        if let Some(will) = session.will.take() {
+        if let Some(session) = self.sessions.get_mut(key)
+            && session
+                .will
+                .as_ref()
+                .is_some_and(|(_, at)| *at <= now.monotonic)
+            && let Some((will, _)) = session.will.take()
+        {
             let client_id = Arc::clone(&session.client_id);
             self.journal.push(Change::Will { client_id });
             self.wills.push_back(will);
@@ -117,6 +112,6 @@ impl Core {
             let connection = self.connections.get(connection)?;
             connection.connected.as_ref()?.will.as_deref()
         });
-        connected.or(session.will.as_deref())
+        connected.or(session.will.as_ref().map(|(will, _)| &**will))
     }
 }
