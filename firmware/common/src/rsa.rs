@@ -66,7 +66,7 @@ unsafe fn square_of_r(square: *mut mbedtls_mpi, n: *const mbedtls_mpi) -> c_int 
     // SAFETY: the caller's promise.
     unsafe {
         let limbs = usize::from((*n).private_n);
-        let bits = limbs.saturating_mul(2 * usize::BITS as usize);
+        let bits = limbs.saturating_mul(2).saturating_mul(usize::BITS as usize);
         let mut failed = mbedtls_mpi_lset(square, 1);
         if failed == 0 {
             failed = mbedtls_mpi_shift_l(square, bits);
