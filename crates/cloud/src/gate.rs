@@ -3,9 +3,9 @@
 //! Whoever is refused here never gets a CONNACK (`A-30`); why is in the log and among the refusals.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use rustls::AlertDescription;
 use rustls::server::Acceptor;
@@ -13,25 +13,18 @@ use thingwire_broker::Peer;
 use thingwire_broker::edge::serve;
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
-use tokio::sync::{Semaphore, watch};
-use tokio_rustls::LazyConfigAcceptor;
+use tokio::sync::watch;
 use tokio_rustls::server::TlsStream;
+use tokio_rustls::{LazyConfigAcceptor, StartHandshake};
 
 use crate::data_plane::{Caller, DataPlane};
 use crate::health::Counts;
-use crate::laggards::{Laggards, Note};
 use crate::listen::unless_stopped;
 use crate::pki;
 use crate::refusals::{NewRefusal, Reason};
 use crate::tls::{self, Certificates, Denied, DeviceTls, Wish};
+use crate::turns::{HANDSHAKE, Late, Turns};
 
-/// The ClientHello and the wait for its turn may take this long together.
-const HANDSHAKE: Duration = Duration::from_secs(15);
-/// The rest of the handshake, once it has its turn. A board with a slow chip needs about two seconds.
-const AFTER_HELLO: Duration = Duration::from_secs(5);
-/// Handshakes at a time, of those that have said hello: each costs about a millisecond of a core and some ten KiB. Who is silent
-/// takes nobody's turn.
-const HANDSHAKES: usize = 512;
 /// A closing connection may take this long to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(1);
 
@@ -47,8 +40,7 @@ pub(crate) struct Gate {
     counts: Arc<Counts>,
     /// The names under which this cloud may be asked for; none when any will do (`A-16`).
     pub(crate) strict_names: Option<BTreeSet<String>>,
-    handshakes: Semaphore,
-    laggards: Arc<Laggards>,
+    turns: Turns,
 }
 
 /// A refusal before MQTT.
@@ -80,8 +72,7 @@ impl Gate {
             certificates,
             counts,
             strict_names,
-            handshakes: Semaphore::new(HANDSHAKES),
-            laggards: Arc::default(),
+            turns: Turns::new(),
         }
     }
 
@@ -157,39 +148,26 @@ impl Gate {
         stream: TcpStream,
         from: SocketAddr,
     ) -> Option<(Wish, TlsStream<TcpStream>)> {
-        // `None` when they take too long.
-        let deadline = tokio::time::Instant::now() + HANDSHAKE;
-        let mut hello = LazyConfigAcceptor::new(Acceptor::default(), stream);
-        let said = tokio::time::timeout_at(deadline, &mut hello).await.ok();
-        let done = match said {
-            None => None,
-            Some(Err(error)) => Some(Err((None, None, error, hello.take_io()))),
-            Some(Ok(hello)) => {
-                // Never closed, so acquiring cannot fail.
-                let turn = tokio::time::timeout_at(deadline, self.handshakes.acquire());
-                let Ok(_turn) = turn.await else {
-                    // That is ours: too many others have said hello.
-                    self.counts.handshake_failed("NO_TURN");
-                    return None;
-                };
-                let (wish, config) = tls.choose(&hello.client_hello());
-                let misused = self.misused(hello.client_hello().server_name());
-                let rest = hello.into_stream(config).into_fallible();
-                match tokio::time::timeout(AFTER_HELLO, rest).await {
-                    Err(_) => None,
-                    Ok(Ok(stream)) => Some(Ok((wish, stream))),
-                    Ok(Err((error, stream))) => {
-                        Some(Err((Some(wish), misused, error, Some(stream))))
-                    }
-                }
+        let mut acceptor = LazyConfigAcceptor::new(Acceptor::default(), stream);
+        let hello = async {
+            let hello = (&mut acceptor).await;
+            hello.map_err(|error| (None, None, error, acceptor.take_io()))
+        };
+        let rest = async |hello: StartHandshake<TcpStream>| {
+            let (wish, config) = tls.choose(&hello.client_hello());
+            let misused = self.misused(hello.client_hello().server_name());
+            match hello.into_stream(config).into_fallible().await {
+                Ok(stream) => Ok((wish, stream)),
+                Err((error, stream)) => Err((Some(wish), misused, error, Some(stream))),
             }
         };
+        let done = self.turns.handshake(from.ip(), hello, rest).await;
         match done {
-            Some(Ok(done)) => {
+            Ok(Ok(done)) => {
                 self.counts.handshake_done();
                 Some(done)
             }
-            Some(Err((wish, misused, error, stream))) => {
+            Ok(Err((wish, misused, error, stream))) => {
                 let why = if wish == Some(Wish::Custom) {
                     self.no_custom_authorizer(from)
                 } else {
@@ -201,32 +179,13 @@ impl Gate {
                 }
                 None
             }
-            None => {
-                self.counts.handshake_failed("TIMED_OUT");
-                self.note_laggard(from.ip());
+            Err(late) => {
+                self.counts.handshake_failed(match late {
+                    Late::Peer => "TIMED_OUT",
+                    Late::NoTurn => "NO_TURN",
+                });
                 None
             }
-        }
-    }
-
-    /// Tells of a handshake that stopped, at once or with others.
-    fn note_laggard(&self, source: IpAddr) {
-        let tell = |source: IpAddr, count: u64| {
-            tracing::warn!(
-                %source, count,
-                "connections that did not finish their TLS handshake in time were closed"
-            );
-        };
-        match self.laggards.note(Instant::now(), source) {
-            Note::Now => tell(source, 1),
-            Note::Later(wait) => {
-                let laggards = Arc::clone(&self.laggards);
-                tokio::spawn(async move {
-                    tokio::time::sleep(wait).await;
-                    tell(source, laggards.rest(Instant::now(), source));
-                });
-            }
-            Note::Nothing => {}
         }
     }
 

@@ -32,6 +32,7 @@ mod sntp;
 mod start;
 pub mod storage;
 pub mod tls;
+mod turns;
 pub mod websocket;
 
 pub use config::{CertRefusal, Config};
