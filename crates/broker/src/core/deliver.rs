@@ -58,19 +58,27 @@ impl Core {
         extra: Option<&Extra>,
         kept: &mut Option<Arc<Message>>,
     ) -> bool {
-        if extra.is_some_and(|extra| extra.no_local) && publication.from == found.session {
-            return false;
+        let mut extra = extra;
+        if let Some(all) = extra
+            && publication.from == found.session
+        {
+            if all.no_local {
+                return false;
+            }
+            extra = all.own.as_deref().or(extra);
         }
+        let qos = publication
+            .qos
+            .min(extra.map_or(found.qos, |extra| extra.qos));
         let wait = Wait {
             session: found.session,
-            qos: publication.qos.min(found.qos),
+            qos,
             retained: publication.retain && extra.is_some_and(|extra| extra.retain_as_published),
             ids: extra.map(|extra| &extra.ids).filter(|ids| !ids.is_empty()),
         };
         let Some(session) = self.sessions.get_mut(found.session) else {
             return false;
         };
-        let qos = publication.qos.min(found.qos);
         let Some(key) = session.connection else {
             // QoS 0 is not stored (`B-27`).
             return qos != QoS::AtMostOnce && self.queue(now, publication, topic, wait, kept);

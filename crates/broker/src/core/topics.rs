@@ -45,8 +45,12 @@ pub(crate) struct Match {
 /// The options of one subscriber's matching subscriptions together (`B-36`, `B-38`).
 #[derive(Clone, Debug)]
 pub(crate) struct Extra {
+    /// The highest of them (`B-50`).
+    pub(crate) qos: QoS,
     /// All of them are without their own messages.
     pub(crate) no_local: bool,
+    /// Some of them are: what the others are together, which its own messages match alone [MQTT-3.8.3-3].
+    pub(crate) own: Option<Box<Self>>,
     /// One of them wants RETAIN as it was published.
     pub(crate) retain_as_published: bool,
     pub(crate) ids: Arc<[u32]>,
@@ -232,20 +236,37 @@ fn of(found: &Subscriber, extra: u32) -> Match {
     }
 }
 
+/// The options of some subscriptions of one session, whose highest QoS is `qos`.
+fn together<'a>(qos: QoS, group: impl Iterator<Item = &'a Subscriber> + Clone) -> Extra {
+    let ids = group.clone().map(|one| one.options.id);
+    Extra {
+        qos,
+        no_local: group.clone().all(|one| one.options.no_local),
+        own: None,
+        retain_as_published: group.clone().any(|one| one.options.retain_as_published),
+        ids: ids.filter(|id| *id != 0).collect(),
+    }
+}
+
 /// One match for each session: the highest QoS (`B-50`), and the options of all its subscriptions.
 fn merge(found: &mut [Subscriber], matches: &mut Matches) {
     found.sort_unstable_by_key(|one| (one.session, std::cmp::Reverse(one.qos)));
     for group in found.chunk_by(|one, other| one.session == other.session) {
         let Some(first) = group.first() else { continue };
-        let mut ids: Vec<_> = group.iter().map(|one| one.options.id).collect();
-        ids.retain(|id| *id != 0);
-        let extra = Extra {
-            no_local: group.iter().all(|one| one.options.no_local),
-            retain_as_published: group.iter().any(|one| one.options.retain_as_published),
-            ids: ids.into(),
-        };
+        let mut extra = together(first.qos, group.iter());
+        let others = || group.iter().filter(|one| !one.options.no_local);
+        if !extra.no_local
+            && let Some(own) = others().next()
+            && group.iter().any(|one| one.options.no_local)
+        {
+            extra.own = Some(Box::new(together(own.qos, others())));
+        }
         let mut place = 0;
-        if extra.no_local || extra.retain_as_published || !extra.ids.is_empty() {
+        if extra.no_local
+            || extra.retain_as_published
+            || extra.own.is_some()
+            || !extra.ids.is_empty()
+        {
             matches.extras.push(extra);
             place = u32::try_from(matches.extras.len()).unwrap_or(0);
         }

@@ -11,6 +11,7 @@ mod reference;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config as Cases, RngSeed, TestCaseError, TestError, TestRunner};
+use thingwire_mqtt::RetainHandling;
 
 use super::*;
 use crate::Behaviour;
@@ -47,22 +48,30 @@ enum Step {
     },
     Goodbye {
         who: usize,
+        /// Seconds of another Session Expiry Interval, in MQTT 5.
+        expiry: Option<u32>,
     },
     Subscribe {
         who: usize,
         filter: usize,
         qos: QoS,
+        wish: Wish,
     },
     Unsubscribe {
         who: usize,
         filter: usize,
     },
     Publish {
+        /// One of the clients, if it is connected, or a publisher of its own.
+        from: usize,
         topic: usize,
         qos: QoS,
         expires: Option<u32>,
+        /// As a topic alias, if the publisher sends it.
+        alias: bool,
     },
     Retain {
+        from: usize,
         topic: usize,
         expires: Option<u32>,
     },
@@ -78,6 +87,24 @@ enum Step {
     /// What nobody waits for may be lost.
     Crash,
 }
+
+/// The options of a subscription, in MQTT 5.
+#[derive(Clone, Copy, Debug)]
+struct Wish {
+    no_local: bool,
+    retain_as_published: bool,
+    handling: RetainHandling,
+    /// In behaviour `mqtt`.
+    identifier: Option<u32>,
+}
+
+/// None of them.
+const PLAIN: Wish = Wish {
+    no_local: false,
+    retain_as_published: false,
+    handling: RetainHandling::SendAtSubscribe,
+    identifier: None,
+};
 
 /// A CONNECT.
 #[derive(Clone, Copy, Debug)]
@@ -111,16 +138,33 @@ fn step() -> impl Strategy<Value = Step> {
         expiry,
         will,
     });
+    let handling = prop_oneof![
+        2 => Just(RetainHandling::SendAtSubscribe),
+        1 => Just(RetainHandling::SendIfNew),
+        1 => Just(RetainHandling::DoNotSend),
+    ];
+    let often = || prop::bool::weighted(0.3);
+    let wish = (often(), often(), handling, prop::option::of(1..4u32));
+    let wish = wish.prop_map(
+        |(no_local, retain_as_published, handling, identifier)| Wish {
+            no_local,
+            retain_as_published,
+            handling,
+            identifier,
+        },
+    );
+    let from = || prop_oneof![1 => 0..CLIENTS, 2 => Just(CLIENTS)];
+    let another = prop::option::weighted(0.3, prop_oneof![Just(0), Just(60), Just(3600)]);
     prop_oneof![
         6 => (who.clone(), how).prop_map(|(who, how)| Step::Connect { who, how }),
         2 => who.clone().prop_map(|who| Step::Lose { who }),
-        1 => who.clone().prop_map(|who| Step::Goodbye { who }),
-        6 => (who.clone(), 0..FILTERS.len(), qos())
-            .prop_map(|(who, filter, qos)| Step::Subscribe { who, filter, qos }),
+        1 => (who.clone(), another).prop_map(|(who, expiry)| Step::Goodbye { who, expiry }),
+        6 => (who.clone(), 0..FILTERS.len(), qos(), wish)
+            .prop_map(|(who, filter, qos, wish)| Step::Subscribe { who, filter, qos, wish }),
         1 => (who.clone(), 0..FILTERS.len()).prop_map(|(who, filter)| Step::Unsubscribe { who, filter }),
-        12 => (0..TOPICS.len(), qos(), expires())
-            .prop_map(|(topic, qos, expires)| Step::Publish { topic, qos, expires }),
-        2 => (0..3usize, expires()).prop_map(|(topic, expires)| Step::Retain { topic, expires }),
+        12 => (from(), 0..TOPICS.len(), qos(), expires(), any::<bool>())
+            .prop_map(|(from, topic, qos, expires, alias)| Step::Publish { from, topic, qos, expires, alias }),
+        3 => (from(), 0..3usize, expires()).prop_map(|(from, topic, expires)| Step::Retain { from, topic, expires }),
         1 => (0..3usize).prop_map(|topic| Step::Clear { topic }),
         4 => who.prop_map(|who| Step::Acknowledge { who }),
         2 => prop_oneof![1..100u64, 1000..1500u64].prop_map(|seconds| Step::Pass { seconds }),
@@ -169,7 +213,7 @@ fn lives(sabotage: Sabotage) -> Result<(), String> {
         })
 }
 
-/// B-6, B-23 to B-29, B-33, B-37, B-48, B-58 to B-60, B-62, B-63, B-65, B-68 to B-70, B-74.
+/// B-6, B-23 to B-29, B-33, B-36 to B-38, B-48, B-58 to B-60, B-62, B-63, B-65, B-68 to B-70, B-73, B-74.
 #[test]
 fn b_68_everybody_gets_what_the_rules_say_and_nothing_else() {
     if let Err(what) = lives(Sabotage::None) {
@@ -189,6 +233,12 @@ fn the_model_notices_what_is_lost_doubled_misplaced_or_forgotten() {
         Sabotage::SwapsTwoMessages,
         Sabotage::DeliversTwice,
         Sabotage::SwallowsAMessage,
+        Sabotage::IgnoresNoLocal,
+        Sabotage::IgnoresRetainAsPublished,
+        Sabotage::IgnoresRetainHandling,
+        Sabotage::LosesIdentifiers,
+        Sabotage::IgnoresTheExpiryOfAGoodbye,
+        Sabotage::ConfusesAliases,
     ] {
         assert!(lives(sabotage).is_err(), "{sabotage:?} was not noticed");
     }

@@ -355,3 +355,37 @@ fn b_60_the_expiry_of_a_will_counts_from_its_publication_also_at_the_end_of_the_
         assert_eq!(got.len(), if arrives { 2 } else { 1 }, "{got:?}");
     }
 }
+
+/// [MQTT-3.8.3-3]: of two subscriptions that match, the one without its own messages adds nothing to them.
+#[test]
+fn b_38_a_subscription_without_its_own_messages_adds_neither_qos_nor_identifier_to_them() {
+    let mut world = standard();
+    let device = world.client(V5, "device");
+    let others = world.client(V5, "others");
+    for (filter, qos, no_local, id) in [("a/+", Q1, true, 1), ("a/#", Q0, false, 2)] {
+        let filters = [SubscribeFilter {
+            no_local,
+            retain_as_published: no_local,
+            ..SubscribeFilter::new(filter, qos)
+        }];
+        let list = [Property::SubscriptionIdentifier(id)];
+        world.send(&device, &[subscribe_with_id(&list, &filters)]);
+    }
+    world.got(&device);
+    let publish = Publish {
+        qos: Q1,
+        packet_id: PacketId::new(1),
+        retain: true,
+        ..message("a/b", "x")
+    };
+    world.send(&device, &[Packet::Publish(publish)]);
+    let mut got = world.got(&device);
+    got.retain(|line| line.starts_with("PUBLISH"));
+    assert_eq!(got, ["PUBLISH a/b x SubscriptionIdentifier(2)"]);
+    world.send(&others, &[Packet::Publish(publish)]);
+    let got = world.got(&device);
+    assert_eq!(
+        got,
+        ["PUBLISH #1 retained a/b x SubscriptionIdentifier(1) SubscriptionIdentifier(2)"]
+    );
+}

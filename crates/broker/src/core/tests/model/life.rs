@@ -1,12 +1,15 @@
 //! One life: each step is done to the broker and to the model, and what every client got is compared.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use thingwire_mqtt::{Packet, PacketId, Property, Publish, ReasonCode, SubscribeFilter, Will};
+use thingwire_mqtt::{
+    Disconnect, Packet, PacketId, Property, Publish, ReasonCode, RetainHandling, Subscribe,
+    SubscribeFilter, SubscribeFilters, Will,
+};
 
 use super::super::*;
-use super::reference::{Due, Entry, Model};
-use super::{Behaviour, CLIENTS, FILTERS, How, NAMES, Step, TOPICS, WILL};
+use super::reference::{Due, Entry, Model, What};
+use super::{Behaviour, CLIENTS, FILTERS, How, NAMES, PLAIN, Step, TOPICS, WILL, Wish};
 
 /// What is done behind the model's back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,6 +23,12 @@ pub(super) enum Sabotage {
     SwapsTwoMessages,
     DeliversTwice,
     SwallowsAMessage,
+    IgnoresNoLocal,
+    IgnoresRetainAsPublished,
+    IgnoresRetainHandling,
+    LosesIdentifiers,
+    IgnoresTheExpiryOfAGoodbye,
+    ConfusesAliases,
 }
 
 /// A PUBLISH that came.
@@ -29,6 +38,8 @@ struct Got {
     number: u32,
     retained: bool,
     id: Option<u16>,
+    /// Subscription identifiers, sorted.
+    identifiers: Vec<u32>,
 }
 
 pub(super) struct Life {
@@ -36,6 +47,10 @@ pub(super) struct Life {
     model: Model,
     devices: [Option<Device>; CLIENTS],
     publisher: Option<Device>,
+    /// Topic aliases that the publisher has set on its connection.
+    aliases: BTreeSet<usize>,
+    /// Who waits for a PUBACK.
+    puback: Option<usize>,
     to_acknowledge: [Vec<u16>; CLIENTS],
     next: u32,
     sabotage: Sabotage,
@@ -50,6 +65,8 @@ impl Life {
             model,
             devices: [const { None }; CLIENTS],
             publisher: None,
+            aliases: BTreeSet::new(),
+            puback: None,
             to_acknowledge: [const { Vec::new() }; CLIENTS],
             next: 1,
             sabotage,
@@ -65,20 +82,27 @@ impl Life {
     pub(super) fn step(&mut self, step: Step) -> Result<(), String> {
         match step {
             Step::Connect { who, how } => return self.connect(who, how),
-            Step::Lose { who } | Step::Goodbye { who } => {
+            Step::Lose { who } => {
                 let Some(device) = self.devices[who].take() else {
                     return Ok(());
                 };
-                let abnormal = matches!(step, Step::Lose { .. });
-                if abnormal {
-                    self.world.lose(&device);
-                } else {
-                    self.world.send(&device, &[goodbye(ReasonCode::SUCCESS)]);
-                }
+                self.world.lose(&device);
                 self.to_acknowledge[who].clear();
-                self.model.disconnect(who, abnormal);
+                self.model.disconnect(who, true);
             }
-            Step::Subscribe { who, filter, qos } => {
+            Step::Goodbye { who, expiry } => {
+                if self.goodbye(who, expiry) {
+                    self.compare()?;
+                    // DISCONNECT has no answer, so its expiry is on disk a second later.
+                    return self.step(Step::Pass { seconds: 2 });
+                }
+            }
+            Step::Subscribe {
+                who,
+                filter,
+                qos,
+                wish,
+            } => {
                 let Some(device) = self.devices[who].clone() else {
                     return Ok(());
                 };
@@ -88,9 +112,9 @@ impl Life {
                 } else {
                     qos
                 };
-                let filters = [SubscribeFilter::new(FILTERS[filter], qos)];
-                self.world.send(&device, &[subscribe(&filters)]);
-                self.model.subscribe(who, FILTERS[filter], qos);
+                let wish = self.possible(&device, FILTERS[filter], wish);
+                self.subscribe(&device, FILTERS[filter], qos, wish);
+                self.model.subscribe(who, FILTERS[filter], qos, wish);
             }
             Step::Unsubscribe { who, filter } => {
                 let Some(device) = self.devices[who].clone() else {
@@ -100,18 +124,47 @@ impl Life {
                 self.model.unsubscribe(who, FILTERS[filter]);
             }
             Step::Publish {
+                from,
                 topic,
                 qos,
                 expires,
+                alias,
             } => {
                 let number = self.number();
-                self.publish(TOPICS[topic], number, qos, false, expires)?;
+                let what = What {
+                    topic,
+                    number,
+                    qos,
+                    retain: false,
+                    expires,
+                };
+                self.publish(from, what, alias)?;
             }
-            Step::Retain { topic, expires } => {
+            Step::Retain {
+                from,
+                topic,
+                expires,
+            } => {
                 let number = self.number();
-                self.publish(TOPICS[topic], number, Q1, true, expires)?;
+                let what = What {
+                    topic,
+                    number,
+                    qos: Q1,
+                    retain: true,
+                    expires,
+                };
+                self.publish(from, what, false)?;
             }
-            Step::Clear { topic } => self.publish(TOPICS[topic], 0, Q1, true, None)?,
+            Step::Clear { topic } => {
+                let what = What {
+                    topic,
+                    number: 0,
+                    qos: Q1,
+                    retain: true,
+                    expires: None,
+                };
+                self.publish(CLIENTS, what, false)?;
+            }
             Step::Acknowledge { who } => {
                 if let Some(device) = self.devices[who].clone() {
                     for id in std::mem::take(&mut self.to_acknowledge[who]) {
@@ -171,37 +224,123 @@ impl Life {
         self.compare_with(Some((who, present)))
     }
 
-    fn publish(
-        &mut self,
-        topic: &str,
-        number: u32,
-        qos: QoS,
-        retain: bool,
-        expires: Option<u32>,
-    ) -> Result<(), String> {
-        let publisher = match &self.publisher {
-            Some(publisher) => publisher.clone(),
-            None => self.world.client(V5, "publisher"),
+    /// Answers whether the session got another expiry.
+    fn goodbye(&mut self, who: usize, expiry: Option<u32>) -> bool {
+        let Some(device) = self.devices[who].take() else {
+            return false;
         };
-        self.publisher = Some(publisher.clone());
-        let payload = if number == 0 {
-            String::new()
-        } else {
-            number.to_string()
+        // [MQTT-3.14.2-2]: a session that was to end with its connection does.
+        let expiry = expiry.filter(|_| device.version == V5 && self.model.is_persistent(who));
+        let list = expiry.map(Property::SessionExpiryInterval);
+        let properties = match self.sabotage {
+            Sabotage::IgnoresTheExpiryOfAGoodbye => Properties::EMPTY,
+            _ => Properties::List(list.as_slice()),
         };
-        let expiry = expires.map(Property::MessageExpiryInterval);
+        let reason_code = ReasonCode::SUCCESS;
+        let goodbye = Packet::Disconnect(Disconnect {
+            reason_code,
+            properties,
+        });
+        self.world.send(&device, &[goodbye]);
+        self.to_acknowledge[who].clear();
+        self.model.goodbye(who, expiry);
+        expiry.is_some()
+    }
+
+    /// What a client of this version may ask for.
+    fn possible(&self, device: &Device, filter: &str, wish: Wish) -> Wish {
+        // Of a group, the options of the member that was chosen decide, which the model does not know before.
+        if device.version == V3 || filter.starts_with('$') {
+            return PLAIN;
+        }
+        Wish {
+            // B-36: it would end the connection.
+            identifier: wish.identifier.filter(|_| !self.model.is_aws()),
+            ..wish
+        }
+    }
+
+    fn subscribe(&mut self, device: &Device, filter: &str, qos: QoS, wish: Wish) {
+        let mut filter = SubscribeFilter {
+            no_local: wish.no_local,
+            retain_as_published: wish.retain_as_published,
+            retain_handling: wish.handling,
+            ..SubscribeFilter::new(filter, qos)
+        };
+        let mut list = wish.identifier.map(Property::SubscriptionIdentifier);
+        match self.sabotage {
+            Sabotage::IgnoresNoLocal => filter.no_local = false,
+            Sabotage::IgnoresRetainAsPublished => filter.retain_as_published = false,
+            Sabotage::IgnoresRetainHandling => {
+                filter.retain_handling = RetainHandling::SendAtSubscribe;
+            }
+            Sabotage::LosesIdentifiers => list = None,
+            _ => {}
+        }
+        let subscribe = Packet::Subscribe(Subscribe {
+            packet_id: PacketId::FIRST,
+            properties: Properties::List(list.as_slice()),
+            filters: SubscribeFilters::List(&[filter]),
+        });
+        self.world.send(device, &[subscribe]);
+    }
+
+    fn publish(&mut self, from: usize, what: What, alias: bool) -> Result<(), String> {
+        let client = self.devices.get(from).cloned().flatten();
+        let publisher = match (&client, &self.publisher) {
+            (Some(client), _) => client.clone(),
+            (None, Some(publisher)) => publisher.clone(),
+            (None, None) => {
+                let publisher = self.world.client(V5, "publisher");
+                self.publisher = Some(publisher.clone());
+                publisher
+            }
+        };
+        let expires = what.expires.filter(|_| publisher.version == V5);
+        let what = What { expires, ..what };
+        let mut properties: Vec<_> = expires
+            .map(Property::MessageExpiryInterval)
+            .into_iter()
+            .collect();
+        let mut topic = TOPICS[what.topic];
+        if alias && client.is_none() {
+            let place = match self.sabotage {
+                Sabotage::ConfusesAliases => what.topic % 2,
+                _ => what.topic,
+            };
+            properties.push(Property::TopicAlias(
+                u16::try_from(place + 1).expect("a few"),
+            ));
+            // B-73.
+            if !self.aliases.insert(place) {
+                topic = "";
+            }
+        }
+        let payload = match what.number {
+            0 => String::new(),
+            number => number.to_string(),
+        };
         let publish = Publish {
-            qos,
-            packet_id: (qos == Q1).then_some(PacketId::FIRST),
-            retain,
-            properties: Properties::List(expiry.as_slice()),
+            qos: what.qos,
+            packet_id: (what.qos == Q1).then_some(PacketId::FIRST),
+            retain: what.retain,
+            properties: Properties::List(&properties),
             ..message(topic, &payload)
         };
         self.world.send(&publisher, &[Packet::Publish(publish)]);
-        self.model.publish(topic, number, qos, retain, expires);
+        let from = client.is_some().then_some(from);
+        self.model.publish(from, &what);
+        if from.is_some() {
+            self.puback = from.filter(|_| what.qos == Q1);
+            return Ok(());
+        }
         let mut answer = codes(&self.world.got(&publisher));
         answer.retain(|line| line != "PINGRESP");
-        let expected: &[&str] = if qos == Q1 { &["PUBACK #1 00"] } else { &[] };
+        let expected: &[&str] = if what.qos == Q1 {
+            &["PUBACK #1 00"]
+        } else {
+            &[]
+        };
         if answer == expected {
             Ok(())
         } else {
@@ -231,6 +370,7 @@ impl Life {
         self.model.crash();
         self.devices = [const { None }; CLIENTS];
         self.publisher = None;
+        self.aliases.clear();
         self.to_acknowledge = [const { Vec::new() }; CLIENTS];
     }
 
@@ -266,6 +406,7 @@ impl Life {
                 who: 0,
                 filter,
                 qos: Q1,
+                wish: PLAIN,
             })
             .map_err(|what| format!("at the end: {what}"))?;
         }
@@ -283,7 +424,8 @@ impl Life {
             let Some(device) = self.devices[who].clone() else {
                 continue;
             };
-            for line in self.world.got(&device) {
+            for whole in self.world.got(&device) {
+                let line = whole.clone();
                 let line = codes(std::slice::from_ref(&line)).remove(0);
                 let words: Vec<_> = line.split(' ').collect();
                 match words[0] {
@@ -294,7 +436,10 @@ impl Life {
                             return Err(format!("{name} got {line}, present: {present}"));
                         }
                     }
-                    "PUBLISH" => arrived.entry(who).or_default().push(got(&words)),
+                    "PUBLISH" => arrived.entry(who).or_default().push(got(&words, &whole)),
+                    "PUBACK" if self.puback == Some(who) && words[2] == "00" => {
+                        self.puback = None;
+                    }
                     "SUBACK" | "UNSUBACK" | "PINGRESP" => {}
                     _ => return Err(format!("{name} got {line}")),
                 }
@@ -302,6 +447,9 @@ impl Life {
         }
         if let Some((who, _)) = connack {
             return Err(format!("{} got no CONNACK", NAMES[who]));
+        }
+        if let Some(who) = self.puback.take() {
+            return Err(format!("{} got no PUBACK", NAMES[who]));
         }
         self.meddle(&mut arrived);
         for (who, got) in &arrived {
@@ -403,10 +551,19 @@ fn is(got: &Got, entry: &Entry) -> bool {
         && got.number == entry.number
         && got.retained == entry.retained
         && got.id.is_some() == (entry.qos == Q1)
+        && got.identifiers == entry.identifiers
 }
 
 /// `PUBLISH #1 retained dup topic payload`.
-fn got(words: &[&str]) -> Got {
+fn got(words: &[&str], whole: &str) -> Got {
+    let identifiers = whole.split("SubscriptionIdentifier(").skip(1);
+    let number = |text: &str| {
+        text.split(')')
+            .next()
+            .and_then(|number| number.parse().ok())
+    };
+    let mut identifiers: Vec<u32> = identifiers.filter_map(number).collect();
+    identifiers.sort_unstable();
     let mut words = words.iter().skip(1).peekable();
     let id = words
         .next_if(|word| word.starts_with('#'))
@@ -418,5 +575,6 @@ fn got(words: &[&str]) -> Got {
         number: words.next().and_then(|word| word.parse().ok()).unwrap_or(0),
         retained,
         id,
+        identifiers,
     }
 }

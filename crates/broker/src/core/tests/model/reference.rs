@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use thingwire_mqtt::RetainHandling;
 use thingwire_mqtt::topic::{ParentMatch, matches, shared};
 
-use super::{Behaviour, CLIENTS, How, NAMES, Q0, Q1, QoS, WILL};
+use super::{Behaviour, CLIENTS, How, NAMES, Q0, Q1, QoS, TOPICS, WILL, Wish};
 
 /// Milliseconds.
 pub(super) type Time = u64;
@@ -18,6 +19,8 @@ pub(super) struct Entry {
     pub(super) qos: QoS,
     /// B-63.
     pub(super) retained: bool,
+    /// Subscription identifiers, sorted.
+    pub(super) identifiers: Vec<u32>,
     expires: Option<Time>,
     /// The group it belongs to.
     group: Option<String>,
@@ -29,6 +32,26 @@ pub(super) struct Entry {
     pub(super) optional: bool,
     /// A crash may have moved it behind others.
     pub(super) loose: bool,
+}
+
+/// A message as it is published.
+#[derive(Clone, Debug)]
+pub(super) struct What {
+    /// Of [`TOPICS`].
+    pub(super) topic: usize,
+    /// What its payload says; 0 for none.
+    pub(super) number: u32,
+    pub(super) qos: QoS,
+    pub(super) retain: bool,
+    /// Seconds.
+    pub(super) expires: Option<u32>,
+}
+
+/// A subscription.
+#[derive(Clone, Copy, Debug)]
+struct Subscribed {
+    qos: QoS,
+    wish: Wish,
 }
 
 /// A pending or future Will.
@@ -45,7 +68,7 @@ struct Session {
     /// 0: it ends with its connection. None: never.
     expiry: Option<Time>,
     disconnected: Time,
-    filters: BTreeMap<String, QoS>,
+    filters: BTreeMap<String, Subscribed>,
     /// Not acknowledged: in flight or waiting, in order.
     entries: Vec<Entry>,
     /// Of the connection.
@@ -92,9 +115,8 @@ pub(super) struct Model {
     next_order: u64,
     /// Since the last moment at which everything was on disk: whose it was and what was acknowledged.
     acknowledged: Vec<(usize, Entry)>,
-    /// The same for the numbers of Wills, and for places of retained messages: nobody was promised them so soon.
+    /// The same for the numbers of Wills: nobody was promised them so soon.
     wills: BTreeSet<u32>,
-    unpromised: BTreeSet<u64>,
 }
 
 impl Model {
@@ -110,7 +132,6 @@ impl Model {
             next_order: 0,
             acknowledged: Vec::new(),
             wills: BTreeSet::new(),
-            unpromised: BTreeSet::new(),
         }
     }
 
@@ -225,6 +246,14 @@ impl Model {
         }
     }
 
+    /// DISCONNECT, with another expiry of the session or without.
+    pub(super) fn goodbye(&mut self, who: usize, expiry: Option<u32>) {
+        if let (Some(session), Some(seconds)) = (&mut self.sessions[who], expiry) {
+            session.expiry = Some(Time::from(seconds) * 1000);
+        }
+        self.disconnect(who, false);
+    }
+
     /// B-69: what the member did not acknowledge goes to another one.
     fn hand_back(&mut self, who: usize) {
         let Some(session) = self.sessions[who].as_mut() else {
@@ -270,14 +299,37 @@ impl Model {
         }
     }
 
-    pub(super) fn subscribe(&mut self, who: usize, filter: &str, qos: QoS) {
+    pub(super) fn is_aws(&self) -> bool {
+        self.aws
+    }
+
+    /// Whether its session outlives its connection.
+    pub(super) fn is_persistent(&self, who: usize) -> bool {
+        self.sessions[who]
+            .as_ref()
+            .is_some_and(Session::is_persistent)
+    }
+
+    pub(super) fn subscribe(&mut self, who: usize, filter: &str, qos: QoS, wish: Wish) {
         let Some(session) = self.sessions[who].as_mut() else {
             return;
         };
-        session.filters.insert(filter.to_owned(), qos);
+        let mut stored = wish;
+        if self.aws {
+            // B-38.
+            (stored.no_local, stored.retain_as_published) = (false, false);
+        }
+        let subscribed = Subscribed { qos, wish: stored };
+        let before = session.filters.insert(filter.to_owned(), subscribed);
         if shared(filter).is_some() {
             self.groups.entry(filter.to_owned()).or_default();
             return;
+        }
+        // B-38.
+        match wish.handling {
+            RetainHandling::SendAtSubscribe => {}
+            RetainHandling::SendIfNew if before.is_none() => {}
+            RetainHandling::SendIfNew | RetainHandling::DoNotSend => return,
         }
         // B-37.
         let exact = !filter.contains(['+', '#']);
@@ -302,10 +354,10 @@ impl Model {
                 Entry {
                     qos,
                     retained: true,
+                    identifiers: wish.identifier.into_iter().collect(),
                     ..entry
                 },
             );
-            self.unpromised.insert(self.next_order);
         }
     }
 
@@ -323,29 +375,30 @@ impl Model {
         self.forget_empty_groups();
     }
 
-    pub(super) fn publish(
-        &mut self,
-        topic: &str,
-        number: u32,
-        qos: QoS,
-        retain: bool,
-        expires: Option<u32>,
-    ) {
+    /// `from` one of the clients, or from somebody else.
+    pub(super) fn publish(&mut self, from: Option<usize>, what: &What) {
+        self.route(from, TOPICS[what.topic], what);
+    }
+
+    fn route(&mut self, from: Option<usize>, topic: &str, what: &What) {
+        let qos = what.qos;
+        let expires = what.expires.map(Time::from);
         let entry = Entry {
             topic: topic.to_owned(),
-            number,
+            number: what.number,
             qos,
             retained: false,
-            expires: expires.map(|seconds| self.now + Time::from(seconds) * 1000),
+            identifiers: Vec::new(),
+            expires: expires.map(|seconds| self.now + seconds * 1000),
             group: None,
             sent: false,
             order: 0,
             optional: false,
             loose: false,
         };
-        if retain {
+        if what.retain {
             // B-62.
-            if number == 0 {
+            if what.number == 0 {
                 self.retained.remove(topic);
             } else {
                 self.retained.insert(topic.to_owned(), entry.clone());
@@ -356,21 +409,27 @@ impl Model {
             let Some(session) = &self.sessions[who] else {
                 continue;
             };
-            let granted = session
-                .filters
-                .iter()
-                .filter(|(filter, _)| shared(filter).is_none() && matches(filter, topic, parent));
-            if let Some(granted) = granted.map(|(_, qos)| *qos).max() {
-                // B-48.
-                let qos = qos.min(granted);
-                self.deliver(
-                    who,
-                    Entry {
-                        qos,
-                        ..entry.clone()
-                    },
-                );
-            }
+            let found = session.filters.iter();
+            let found: Vec<Subscribed> = found
+                .filter(|(filter, _)| shared(filter).is_none() && matches(filter, topic, parent))
+                // [MQTT-3.8.3-3]: what it published itself is none of this subscription's.
+                .filter(|(_, one)| !(one.wish.no_local && from == Some(who)))
+                .map(|(_, one)| *one)
+                .collect();
+            let Some(granted) = found.iter().map(|one| one.qos).max() else {
+                continue;
+            };
+            let mut identifiers: Vec<u32> =
+                found.iter().filter_map(|one| one.wish.identifier).collect();
+            identifiers.sort_unstable();
+            // B-48, and [MQTT-3.3.1-12], [MQTT-3.3.1-13].
+            let entry = Entry {
+                qos: qos.min(granted),
+                retained: what.retain && found.iter().any(|one| one.wish.retain_as_published),
+                identifiers,
+                ..entry.clone()
+            };
+            self.deliver(who, entry);
         }
         let filters: Vec<_> = self.groups.keys().cloned().collect();
         for filter in filters {
@@ -385,7 +444,7 @@ impl Model {
             if qos == Q0 {
                 // B-69: dropped when nobody can take it.
                 if !active.is_empty() {
-                    self.due.once.push((number, active));
+                    self.due.once.push((what.number, active));
                 }
                 continue;
             }
@@ -406,7 +465,14 @@ impl Model {
 
     fn publish_will(&mut self, will: Will) {
         self.wills.insert(will.number);
-        self.publish(WILL, will.number, will.qos, false, None);
+        let what = What {
+            topic: 0,
+            number: will.number,
+            qos: will.qos,
+            retain: false,
+            expires: None,
+        };
+        self.route(None, WILL, &what);
     }
 
     /// To one client, now or later.
@@ -488,7 +554,6 @@ impl Model {
         // Whatever waited for nobody is on disk a second later.
         self.acknowledged.clear();
         self.wills.clear();
-        self.unpromised.clear();
         let end = self.now + seconds * 1000;
         loop {
             let mut next: Option<(Time, usize, bool)> = None;
@@ -553,7 +618,6 @@ impl Model {
                 entry.sent = false;
                 // A Will of the last second is there, or is published again.
                 entry.loose |= self.wills.contains(&entry.number);
-                entry.optional |= self.unpromised.contains(&entry.order);
             }
         }
         self.forget_empty_groups();
@@ -583,7 +647,6 @@ impl Model {
             }
         }
         self.wills.clear();
-        self.unpromised.clear();
         orphans.sort_unstable_by_key(|(name, _)| *name);
         for (_, will) in orphans {
             self.publish_will(will);
