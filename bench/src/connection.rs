@@ -2,7 +2,7 @@
 
 use thingwire_mqtt::{Connect, Packet, PacketId, Properties, QoS, Subscribe, SubscribeFilter};
 use thingwire_mqtt::{SubscribeFilters, Version, split};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, ReadHalf, WriteHalf};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufStream, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -12,10 +12,15 @@ use crate::access::Access;
 
 /// Read buffer of a connection that receives; big enough for many packets a read.
 const READ: usize = 32 * 1024;
+/// What is written before a flush leaves in one system call, up to this many bytes; rustls alone makes one of each record.
+const WRITE: usize = 16 * 1024;
 /// Largest packet expected.
 const PACKET: usize = 16 * 1024;
 /// No scenario lasts longer than this many seconds.
 const KEEP_ALIVE: u16 = 1200;
+
+/// TLS over buffers: rustls alone reads 4 KiB at a time.
+type Stream = TlsStream<BufStream<TcpStream>>;
 
 /// An open connection.
 pub(crate) struct Connection {
@@ -24,14 +29,14 @@ pub(crate) struct Connection {
     /// What arrives.
     pub(crate) reader: Reader,
     /// What leaves.
-    pub(crate) writer: WriteHalf<TlsStream<TcpStream>>,
+    pub(crate) writer: WriteHalf<Stream>,
     /// What CONNACK said.
     pub(crate) session_present: bool,
 }
 
 /// The receiving half with its buffer.
 pub(crate) struct Reader {
-    stream: ReadHalf<TlsStream<TcpStream>>,
+    stream: ReadHalf<Stream>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
@@ -43,7 +48,10 @@ impl Connection {
         let tcp = TcpStream::connect(("127.0.0.1", access.port)).await?;
         tcp.set_nodelay(true)?;
         let stream = TlsConnector::from(access.tls.clone())
-            .connect(access.name.clone(), tcp)
+            .connect(
+                access.name.clone(),
+                BufStream::with_capacity(READ, WRITE, tcp),
+            )
             .await?;
         let (stream, mut writer) = tokio::io::split(stream);
         let mut reader = Reader {

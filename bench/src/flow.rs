@@ -46,7 +46,7 @@ pub(crate) struct Flow {
     pub(crate) shape: Shape,
     /// Of publishing and subscribing.
     pub(crate) qos: QoS,
-    /// PUBLISH packets in one write, and so in one TLS record.
+    /// PUBLISH packets in one TLS record.
     pub(crate) per_write: usize,
     /// Subscribers have persistent sessions.
     pub(crate) persistent: bool,
@@ -189,6 +189,21 @@ impl Publisher {
             deliveries: Cell::new(0),
         }
     }
+
+    /// Takes the credit for so many messages, if it is there now.
+    fn may_send(&self, messages: u32, acknowledged: bool) -> bool {
+        let Ok(delivery) = self.delivery.try_acquire_many(messages) else {
+            return false;
+        };
+        if acknowledged {
+            let Ok(acknowledgement) = self.acknowledgement.try_acquire_many(messages) else {
+                return false;
+            };
+            acknowledgement.forget();
+        }
+        delivery.forget();
+        true
+    }
 }
 
 /// Runs a task until it is aborted or its connection breaks.
@@ -231,17 +246,25 @@ async fn publish(
         ours.delivery.acquire_many(permits).await?.forget();
         if acknowledged {
             ours.acknowledgement.acquire_many(permits).await?.forget();
-            for packet in buffer.chunks_exact_mut(one.len()) {
-                packet[identifier..identifier + 2].copy_from_slice(&id.get().to_be_bytes());
-                id = id.next();
-            }
         }
         if shared.stop.get() {
             // Stay connected while the rest arrives.
             std::future::pending::<()>().await;
         }
-        shared.sent.set(shared.sent.get() + u64::from(permits));
-        writer.write_all(&buffer).await?;
+        // All that the window allows leaves in one system call, each write in a record of its own.
+        loop {
+            if acknowledged {
+                for packet in buffer.chunks_exact_mut(one.len()) {
+                    packet[identifier..identifier + 2].copy_from_slice(&id.get().to_be_bytes());
+                    id = id.next();
+                }
+            }
+            shared.sent.set(shared.sent.get() + u64::from(permits));
+            writer.write_all(&buffer).await?;
+            if !ours.may_send(permits, acknowledged) {
+                break;
+            }
+        }
         writer.flush().await?;
     }
 }
