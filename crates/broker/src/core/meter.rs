@@ -3,93 +3,23 @@
 //!
 //! There is a [`Meter`] only when quotas are on; without one nothing here is touched. A bucket holds a second's worth,
 //! so as much may come at once. What is over is refused, dropped or delayed as its rule says, by the caller; a refusal
-//! names its quota.
+//! names its quota. How a bucket works is in [`bucket`], what is not acknowledged in time in [`retry`].
 
-use std::collections::{HashMap, VecDeque};
+mod bucket;
+mod retry;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use thingwire_mqtt::Version;
-
 use super::Core;
-use super::durable::Change;
 use super::slab::Key;
 use super::timers::Timer;
 use crate::{Event, Millis, Now, Quotas};
+use bucket::{Bucket, Buckets};
+use retry::Retries;
 
-/// Buckets of one kind that are kept before full ones are thrown away.
+/// Entries of one kind that are kept before those that say nothing are thrown away.
 const SWEEP_FROM: usize = 1024;
-
-/// Tokens that come back with time. Counted in thousandths, so that milliseconds count.
-#[derive(Clone, Copy, Debug)]
-struct Bucket {
-    milli: i64,
-    at: Millis,
-}
-
-impl Bucket {
-    const fn full(rate: u32, now: Millis) -> Self {
-        Self {
-            milli: (rate as i64).saturating_mul(1000),
-            at: now,
-        }
-    }
-
-    fn refill(&mut self, rate: u32, now: Millis) {
-        let passed = i64::try_from(now.since(self.at)).unwrap_or(i64::MAX);
-        let come = passed.saturating_mul(rate.into());
-        self.milli = self
-            .milli
-            .saturating_add(come)
-            .min(i64::from(rate).saturating_mul(1000));
-        self.at = now;
-    }
-
-    /// Whether there is a token, or when there will be one. Takes none: where several buckets are asked, what one of them refuses
-    /// costs nothing in the others.
-    fn check(&mut self, rate: u32, now: Millis) -> Result<(), Millis> {
-        self.refill(rate, now);
-        if self.milli >= 1000 {
-            return Ok(());
-        }
-        Err(self.ready(rate, 1000, now))
-    }
-
-    /// Takes the token that [`check`](Self::check) has found.
-    const fn take_one(&mut self) {
-        self.milli = self.milli.saturating_sub(1000);
-    }
-
-    /// Takes one token, or answers when there will be one.
-    fn take(&mut self, rate: u32, now: Millis) -> Result<(), Millis> {
-        self.check(rate, now)?;
-        self.take_one();
-        Ok(())
-    }
-
-    /// Takes many, into debt if need be; answers when the debt is paid.
-    fn spend(&mut self, rate: u32, now: Millis, tokens: usize) -> Option<Millis> {
-        self.refill(rate, now);
-        let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
-        self.milli = self.milli.saturating_sub(tokens.saturating_mul(1000));
-        (self.milli < 0).then(|| self.ready(rate, 0, now))
-    }
-
-    fn ready(self, rate: u32, wanted: i64, now: Millis) -> Millis {
-        let missing = wanted.saturating_sub(self.milli).max(0);
-        let rate = i64::from(rate);
-        let wait = missing
-            .saturating_add(rate.saturating_sub(1))
-            .checked_div(rate)
-            .unwrap_or(i64::MAX);
-        // A rate of zero never comes back; it is looked at again now and then.
-        now.plus(u64::try_from(wait).unwrap_or(u64::MAX).clamp(1, 60_000))
-    }
-
-    fn is_full(mut self, rate: u32, now: Millis) -> bool {
-        self.refill(rate, now);
-        self.milli >= i64::from(rate).saturating_mul(1000)
-    }
-}
 
 /// What one connection may do.
 struct OfConnection {
@@ -118,38 +48,7 @@ pub(crate) struct Meter {
     topics: Buckets<Arc<str>>,
     groups: Buckets<Arc<str>>,
     connections: HashMap<Key, OfConnection>,
-    /// When what is in flight is given up: MQTT 3.1.1's, MQTT 5's.
-    retries: [VecDeque<(Millis, Key, u64)>; 2],
-    /// When the first of them is looked at; older timers may be there besides.
-    retry_at: Option<Millis>,
-    /// How many there may be before those that were acknowledged are thrown away.
-    sweep_retries_at: usize,
-}
-
-struct Buckets<K> {
-    buckets: HashMap<K, Bucket>,
-    sweep_at: usize,
-}
-
-impl<K: std::hash::Hash + Eq> Buckets<K> {
-    fn new() -> Self {
-        Self {
-            buckets: HashMap::new(),
-            sweep_at: SWEEP_FROM,
-        }
-    }
-
-    fn take(&mut self, key: K, rate: u32, now: Millis) -> Result<(), Millis> {
-        if self.buckets.len() >= self.sweep_at {
-            // A full bucket says nothing.
-            self.buckets.retain(|_, bucket| !bucket.is_full(rate, now));
-            self.sweep_at = self.buckets.len().saturating_mul(2).max(SWEEP_FROM);
-        }
-        let bucket = self.buckets.entry(key);
-        bucket
-            .or_insert_with(|| Bucket::full(rate, now))
-            .take(rate, now)
-    }
+    retries: Retries,
 }
 
 /// The text of a refusal: rule, quota, value.
@@ -172,9 +71,7 @@ impl Meter {
             topics: Buckets::new(),
             groups: Buckets::new(),
             connections: HashMap::new(),
-            retries: [VecDeque::new(), VecDeque::new()],
-            retry_at: None,
-            sweep_retries_at: SWEEP_FROM,
+            retries: Retries::new(),
         }
     }
 
@@ -386,6 +283,12 @@ impl Meter {
         Ok(())
     }
 
+    /// Messages that are watched until they are acknowledged.
+    #[cfg(test)]
+    pub(crate) fn watched(&self) -> usize {
+        self.retries.watched()
+    }
+
     /// `B-65`: whether one more message may be retained when there are `len`.
     pub(crate) fn retained_messages(&self, len: usize) -> Result<(), String> {
         let quota = self.quotas.retained_messages;
@@ -404,72 +307,6 @@ impl Meter {
             }
             tells
         })
-    }
-
-    /// `B-49`: a QoS 1 message was sent; answers when to look whether it was acknowledged, if nobody looks before.
-    pub(crate) fn sent(
-        &mut self,
-        now: Millis,
-        version: Version,
-        session: Key,
-        sequence: u64,
-    ) -> Option<Millis> {
-        let seconds = match version {
-            Version::V311 => self.quotas.retry_seconds_v3,
-            Version::V5 => self.quotas.retry_seconds_v5,
-        };
-        let [three, five] = &mut self.retries;
-        let list = match version {
-            Version::V311 => three,
-            Version::V5 => five,
-        };
-        let at = now.plus_seconds(seconds.into());
-        list.push_back((at, session, sequence));
-        self.arm_retry(at).then_some(at)
-    }
-
-    /// Whether a timer has to be set for what is in flight: only when it is sooner than the one there is.
-    fn arm_retry(&mut self, at: Millis) -> bool {
-        let sooner = self.retry_at.is_none_or(|set| at < set);
-        if sooner {
-            self.retry_at = Some(at);
-        }
-        sooner
-    }
-
-    /// Throws away what is not in flight any more, once there may be much of it.
-    fn sweep_retries(&mut self, in_flight: impl Fn(Key, u64) -> bool) {
-        if self.watched() < self.sweep_retries_at {
-            return;
-        }
-        for list in &mut self.retries {
-            list.retain(|(_, session, sequence)| in_flight(*session, *sequence));
-            if list.len() < list.capacity() / 4 {
-                list.shrink_to_fit();
-            }
-        }
-        self.sweep_retries_at = self.watched().saturating_mul(2).max(SWEEP_FROM);
-    }
-
-    /// Messages in flight that are watched.
-    pub(crate) fn watched(&self) -> usize {
-        self.retries.iter().map(VecDeque::len).sum()
-    }
-
-    /// What is due to be given up, and when to look again.
-    fn given_up(&mut self, now: Millis) -> (Vec<(Key, u64)>, Option<Millis>) {
-        let mut due = Vec::new();
-        if self.retry_at.take_if(|at| *at <= now).is_none() {
-            return (due, None);
-        }
-        for list in &mut self.retries {
-            while let Some((_, session, sequence)) = list.pop_front_if(|(at, ..)| *at <= now) {
-                due.push((session, sequence));
-            }
-        }
-        let fronts = self.retries.iter().filter_map(VecDeque::front);
-        let next = fronts.map(|(at, ..)| *at).min();
-        (due, next.filter(|at| self.arm_retry(*at)))
     }
 }
 
@@ -537,61 +374,6 @@ impl Core {
             .map(|connected| connected.session);
         if let Some(session) = session {
             self.pump(now, session);
-        }
-    }
-
-    /// `B-49`: a QoS 1 message left for the first time. Its time goes on while its client is away, and over later connections.
-    pub(super) fn note_sent(&mut self, now: Now, version: Version, session: Key) {
-        let Some(meter) = &mut self.meter else { return };
-        let sessions = &self.sessions;
-        meter.sweep_retries(|key, sequence| {
-            sessions
-                .get(key)
-                .is_some_and(|session| session.owes(sequence))
-        });
-        let sequence = self
-            .sessions
-            .get(session)
-            .and_then(|session| session.in_flight.back())
-            .map(|sent| sent.sequence);
-        if let Some(sequence) = sequence
-            && let Some(at) = meter.sent(now.monotonic, version, session, sequence)
-        {
-            self.timers.set(at, Timer::Retry);
-        }
-    }
-
-    /// `B-49`: gives up what was not acknowledged for too long.
-    pub(super) fn handle_retry_timer(&mut self, now: Now) {
-        let Some(meter) = &mut self.meter else { return };
-        let (due, again) = meter.given_up(now.monotonic);
-        if let Some(at) = again {
-            self.timers.set(at, Timer::Retry);
-        }
-        for (key, sequence) in due {
-            let Some(session) = self.sessions.get_mut(key) else {
-                continue;
-            };
-            let Some(share) = session.give_up(sequence) else {
-                continue;
-            };
-            self.statistics.dropped = self.statistics.dropped.saturating_add(1);
-            tracing::warn!(
-                client_id = &*session.client_id,
-                "B-49: a message was not acknowledged in time and is dropped"
-            );
-            if session.is_persistent() && share.is_none() {
-                self.journal.push(Change::Queued {
-                    session: key,
-                    number: session.number,
-                    sequence,
-                    new: false,
-                });
-            }
-            if let Some(share) = share {
-                self.share_acknowledged(*share);
-            }
-            self.pump(now, key);
         }
     }
 }
