@@ -113,6 +113,8 @@ struct How {
     clean: bool,
     /// Seconds of Session Expiry Interval, in MQTT 5.
     expiry: u32,
+    /// Receive Maximum, in MQTT 5.
+    receive: Option<u16>,
     will: Option<LastWill>,
 }
 
@@ -131,11 +133,19 @@ fn step() -> impl Strategy<Value = Step> {
     let will = (qos(), prop_oneof![1 => Just(0), 2 => 1..90u32]);
     let will = prop::option::weighted(0.3, will.prop_map(|(qos, delay)| LastWill { qos, delay }));
     let expiry = prop_oneof![1 => Just(0), 2 => Just(60), 2 => Just(3600)];
-    let how = (any::<bool>(), prop::bool::weighted(0.2), expiry, will);
-    let how = how.prop_map(|(five, clean, expiry, will)| How {
+    let receive = prop::option::weighted(0.4, 1..4u16);
+    let how = (
+        any::<bool>(),
+        prop::bool::weighted(0.2),
+        expiry,
+        receive,
+        will,
+    );
+    let how = how.prop_map(|(five, clean, expiry, receive, will)| How {
         five,
         clean,
         expiry,
+        receive,
         will,
     });
     let handling = prop_oneof![
@@ -213,7 +223,7 @@ fn lives(sabotage: Sabotage) -> Result<(), String> {
         })
 }
 
-/// B-6, B-23 to B-29, B-33, B-36 to B-38, B-48, B-58 to B-60, B-62, B-63, B-65, B-68 to B-70, B-73, B-74.
+/// B-6, B-23 to B-29, B-33, B-36 to B-38, B-47, B-48, B-58 to B-60, B-62, B-63, B-65, B-68 to B-70, B-73, B-74.
 #[test]
 fn b_68_everybody_gets_what_the_rules_say_and_nothing_else() {
     if let Err(what) = lives(Sabotage::None) {
@@ -239,6 +249,7 @@ fn the_model_notices_what_is_lost_doubled_misplaced_or_forgotten() {
         Sabotage::LosesIdentifiers,
         Sabotage::IgnoresTheExpiryOfAGoodbye,
         Sabotage::ConfusesAliases,
+        Sabotage::IgnoresReceiveMaximum,
     ] {
         assert!(lives(sabotage).is_err(), "{sabotage:?} was not noticed");
     }

@@ -29,6 +29,7 @@ pub(super) enum Sabotage {
     LosesIdentifiers,
     IgnoresTheExpiryOfAGoodbye,
     ConfusesAliases,
+    IgnoresReceiveMaximum,
 }
 
 /// A PUBLISH that came.
@@ -195,7 +196,15 @@ impl Life {
 
     fn connect(&mut self, who: usize, how: How) -> Result<(), String> {
         let will_number = self.number();
-        let expiry = [Property::SessionExpiryInterval(how.expiry)];
+        // What a crash left open, and so how much of it is on the wire, the model knows only when it has come.
+        let receive = how
+            .receive
+            .filter(|_| how.five && self.model.is_certain(who));
+        let how = How { receive, ..how };
+        let mut properties = vec![Property::SessionExpiryInterval(how.expiry)];
+        if self.sabotage != Sabotage::IgnoresReceiveMaximum {
+            properties.extend(receive.map(Property::ReceiveMaximum));
+        }
         let delay = how.will.map_or(0, |will| will.delay);
         let delay = [Property::WillDelayInterval(delay)];
         let payload = will_number.to_string();
@@ -204,7 +213,7 @@ impl Life {
             ..clean(if how.five { V5 } else { V3 }, NAMES[who])
         };
         if how.five {
-            connect.properties = Properties::List(&expiry);
+            connect.properties = Properties::List(&properties);
         }
         connect.will = how.will.map(|will| Will {
             topic: WILL,
@@ -382,11 +391,12 @@ impl Life {
         for round in 0..2 {
             for who in 0..CLIENTS {
                 for five in [false, true] {
-                    let (clean, expiry, will) = (false, 3600, None);
+                    let (clean, expiry, receive, will) = (false, 3600, None, None);
                     let how = How {
                         five,
                         clean,
                         expiry,
+                        receive,
                         will,
                     };
                     if round == usize::from(five) {
@@ -511,6 +521,7 @@ impl Life {
             });
             taker.ok_or_else(|| format!("nobody of the group got {number} (QoS 0)"))?;
         }
+        let mut left = Vec::new();
         for (entry, members) in self.model.offered() {
             let taker = members.into_iter().find(|who| {
                 let Some(got) = arrived.get_mut(who) else {
@@ -521,9 +532,14 @@ impl Life {
             });
             match taker {
                 Some(who) => self.model.taken(who, entry),
-                None if entry.optional => {}
-                None => return Err(format!("nobody of the group got {entry:?}")),
+                None => left.push(entry),
             }
+        }
+        for entry in left {
+            if self.model.waits(&entry) || entry.optional {
+                continue;
+            }
+            return Err(format!("nobody of the group got {entry:?}"));
         }
         match arrived.into_iter().find(|(_, got)| !got.is_empty()) {
             Some((who, got)) => Err(format!("{} got {got:?} beyond what it must", NAMES[who])),

@@ -30,6 +30,8 @@ pub(super) struct Entry {
     group: Option<String>,
     /// It was on the wire before.
     sent: bool,
+    /// It is on the wire of this connection.
+    flying: bool,
     /// Its place in the session.
     order: u64,
     /// A crash may have brought it back, or lost it.
@@ -73,6 +75,8 @@ struct Session {
     expiry: Option<Time>,
     disconnected: Time,
     filters: BTreeMap<String, Subscribed>,
+    /// How many may be on the wire (B-47).
+    receive: usize,
     /// Not acknowledged: in flight or waiting, in order.
     entries: Vec<Entry>,
     /// Of the connection.
@@ -84,6 +88,12 @@ struct Session {
 impl Session {
     fn is_persistent(&self) -> bool {
         self.expiry != Some(0)
+    }
+
+    /// Whether one more may be sent at once.
+    fn has_room(&self) -> bool {
+        let flying = self.entries.iter().filter(|entry| entry.flying).count();
+        flying == self.entries.len() && flying < self.receive
     }
 
     fn ends(&self) -> Option<Time> {
@@ -198,6 +208,7 @@ impl Model {
             expiry,
             disconnected: 0,
             filters: BTreeMap::new(),
+            receive: 100,
             entries: Vec::new(),
             will: None,
             pending: None,
@@ -205,20 +216,42 @@ impl Model {
         session.expiry = expiry;
         session.will = will;
         session.pending = None;
+        session.receive = how.receive.unwrap_or(100).into();
         self.connected[who] = true;
-        // B-6, B-27: what waits comes, in order. What was on the wire is sent again as it was in behaviour `mqtt`.
-        let (aws, now) = (self.aws, self.now);
-        session.entries.retain(|entry| {
-            (entry.sent && !aws) || entry.expires.is_none_or(|expires| expires > now)
-        });
-        for entry in &mut session.entries {
-            self.due.own[who].push(entry.clone());
-            entry.sent = true;
-        }
+        self.fill(who);
         if let Some(will) = handed_over.filter(|will| will.delay == 0 || !resumes) {
             self.publish_will(will);
         }
         resumes
+    }
+
+    /// B-6, B-27: what waits comes, in order, as far as there is room. What was on the wire is sent again as it was in behaviour
+    /// `mqtt`.
+    fn fill(&mut self, who: usize) {
+        let (aws, now) = (self.aws, self.now);
+        let Some(session) = self.sessions[who].as_mut() else {
+            return;
+        };
+        let mut room = session.receive;
+        session.entries.retain_mut(|entry| {
+            if !entry.flying && room > 0 {
+                if (!entry.sent || aws) && entry.expires.is_some_and(|expires| expires <= now) {
+                    return false;
+                }
+                self.due.own[who].push(entry.clone());
+                (entry.sent, entry.flying) = (true, true);
+            }
+            room = room.saturating_sub(1);
+            true
+        });
+    }
+
+    /// Whether a crash left nothing open in its session.
+    pub(super) fn is_certain(&self, who: usize) -> bool {
+        self.sessions[who]
+            .iter()
+            .flat_map(|session| &session.entries)
+            .all(|entry| !entry.optional && !entry.loose)
     }
 
     /// The connection ends; `abnormal`: not by DISCONNECT.
@@ -230,6 +263,9 @@ impl Model {
             return;
         };
         session.disconnected = self.now;
+        for entry in &mut session.entries {
+            entry.flying = false;
+        }
         let will = session.will.take().filter(|_| abnormal);
         self.hand_back(who);
         if let Some(will) = will {
@@ -342,10 +378,26 @@ impl Model {
         if let Some(session) = self.sessions[who].as_mut() {
             session.entries.push(Entry {
                 order,
+                flying: true,
                 optional: false,
                 ..entry
             });
         }
+    }
+
+    /// Lets a message wait on that no member took, if none of them has room. Answers whether it does.
+    pub(super) fn waits(&mut self, entry: &Entry) -> bool {
+        let Some(filter) = &entry.group else {
+            return false;
+        };
+        let mut members = self.active(filter).into_iter();
+        if members.any(|who| self.sessions[who].as_ref().is_some_and(Session::has_room)) {
+            return false;
+        }
+        let group = self.groups.get_mut(filter);
+        group
+            .map(|group| group.waiting.push(entry.clone()))
+            .is_some()
     }
 
     /// What a crash may have brought back came, or did not.
@@ -361,10 +413,14 @@ impl Model {
     /// Everything it has on the wire.
     pub(super) fn acknowledge(&mut self, who: usize) {
         if let Some(session) = self.sessions[who].as_mut() {
-            let gone = std::mem::take(&mut session.entries);
+            let (gone, rest) = std::mem::take(&mut session.entries)
+                .into_iter()
+                .partition::<Vec<_>, _>(|entry| entry.flying);
+            session.entries = rest;
             self.acknowledged
                 .extend(gone.into_iter().map(|entry| (who, entry)));
         }
+        self.fill(who);
     }
 
     pub(super) fn order(entry: &Entry) -> u64 {

@@ -70,7 +70,7 @@ impl Model {
                 continue;
             }
             for entry in &mut session.entries {
-                entry.sent = false;
+                (entry.sent, entry.flying) = (false, false);
                 // A Will of the last second is there, or is published again.
                 entry.loose |= self.wills.contains(&entry.number);
             }
@@ -85,6 +85,7 @@ impl Model {
             let entry = Entry {
                 optional: true,
                 sent: false,
+                flying: false,
                 ..entry
             };
             match &entry.group {

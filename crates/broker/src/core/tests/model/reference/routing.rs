@@ -89,6 +89,7 @@ impl Model {
             expires: expires.map(|seconds| self.now + seconds * 1000),
             group: None,
             sent: false,
+            flying: false,
             order: 0,
             optional: false,
             loose: false,
@@ -177,18 +178,21 @@ impl Model {
         let Some(session) = self.sessions[who].as_mut() else {
             return;
         };
-        let now = self.connected[who];
+        let connected = self.connected[who];
+        // QoS 0 takes no room.
+        let now = connected && (entry.qos == Q0 || session.has_room());
         self.next_order += 1;
         let entry = Entry {
             order: self.next_order,
             sent: now,
+            flying: now,
             ..entry
         };
         if now {
             self.due.own[who].push(entry.clone());
         }
         // B-27.
-        if entry.qos == Q1 && (now || session.is_persistent()) {
+        if entry.qos == Q1 && (connected || session.is_persistent()) {
             session.entries.push(entry);
         }
     }
