@@ -9,7 +9,7 @@ use std::process::Command;
 
 use crate::boards;
 use crate::foreign;
-use crate::no_std::{RISCV, Toolchain};
+use crate::no_std::{RISCV, RISCV_C6, Toolchain};
 use crate::run::{Failed, cargo, in_ci, on_path, root, run, target};
 
 /// What makes the linker shorten calls; it says which linker that needs.
@@ -68,10 +68,39 @@ pub(crate) fn build() -> Result<Option<PathBuf>, Failed> {
 /// `cargo build` in the firmware's workspace, whose linker shortens calls where it can.
 pub(crate) fn command(toolchain: &Toolchain) -> Command {
     let mut command = toolchain.build(&root().join("firmware"), LIBRARY);
+    configure(&mut command);
+    command
+}
+
+/// The linker that shortens calls, where it is; and no path of this machine in what is built: a panic names its source from the
+/// root, the registry or the standard library on, and an image is the same whichever folder it was built in.
+fn configure(command: &mut Command) {
     if relaxes() {
         command.args(["--config", RELAX]);
     }
-    command
+    let mut flags: Vec<String> = places()
+        .into_iter()
+        .map(|place| format!("{:?}", format!("--remap-path-prefix={}=", place.display())))
+        .collect();
+    // The same place gets the same flags, or everything would be built again.
+    flags.sort();
+    for target in [RISCV, RISCV_C6] {
+        let flags = flags.join(", ");
+        command.args(["--config", &format!("target.{target}.rustflags=[{flags}]")]);
+    }
+}
+
+/// The folders in which sources lie: ours, and those of the registries.
+fn places() -> Vec<PathBuf> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cargo")));
+    let registries = home
+        .and_then(|home| std::fs::read_dir(home.join("registry/src")).ok())
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path());
+    registries.chain([root()]).collect()
 }
 
 /// Whether the linker of [`RELAX`] is there. Without it programs are 5 % larger and otherwise the same.
@@ -114,9 +143,7 @@ pub(crate) fn clippy() -> Result<(), Failed> {
             eprintln!("xtask: skipped: {text}");
             return Ok(());
         };
-        if relaxes() {
-            command.args(["--config", RELAX]);
-        }
+        configure(&mut command);
         run(command
             .args(["--release", "--locked", "--keep-going"])
             .args(what)

@@ -12,6 +12,9 @@ use crate::run::{Failed, in_ci, output, program, root, run, target};
 
 pub(crate) const RISCV: &str = "riscv32imc-unknown-none-elf";
 
+/// What the ESP32-C6 runs.
+pub(crate) const RISCV_C6: &str = "riscv32imac-unknown-none-elf";
+
 /// Crates of the device side and the parts of the standard library they may have.
 const CRATES: &[(&str, &str)] = &[
     ("thingwire-mqtt", "core"),
@@ -43,6 +46,14 @@ pub(crate) fn all() -> Result<(), Failed> {
             .build(&root(), parts)
             .args(["--target", RISCV, "--package", name]))?;
     }
+    // As boards have it: without MQTT 5.
+    run(toolchain.build(&root(), "core").args([
+        "--target",
+        RISCV,
+        "--package",
+        "thingwire-device",
+        "--no-default-features",
+    ]))?;
     link_without_allocator(&toolchain)?;
     xtensa(&toolchain)
 }

@@ -6,18 +6,21 @@
 use core::cell::{RefCell, RefMut};
 use core::task::{Poll, Waker};
 
-use thingwire_mqtt::client::{Session, SubscribeError as SessionSubscribeError, TopicAliases};
+#[cfg(feature = "v5")]
+use thingwire_mqtt::client::{ConnectOptions, TopicAliases};
+use thingwire_mqtt::client::{Session, SubscribeError as SessionSubscribeError};
 
-use crate::inbox::{HEADER, Inbox};
+#[cfg(feature = "v5")]
+use crate::inbox::HEADER;
+use crate::inbox::Inbox;
 use crate::limits::Limits;
 use crate::refusal::Refusals;
 use crate::statistics::Tally;
 use crate::supervise::{Input, Phase};
 use crate::wakers::Wakers;
-use crate::{
-    Backoff, Buffers, Config, ConfigError, EncodeError, Millis, Properties, ReasonCode, Statistics,
-    Version,
-};
+use crate::{Backoff, Buffers, Config, ConfigError, Millis, Statistics, Version};
+#[cfg(feature = "v5")]
+use crate::{EncodeError, Properties, ReasonCode};
 
 /// The shortest receive buffer: a SUBACK of MQTT 5 for eight filters, with room for a reason string.
 const SMALLEST_RECEIVE_BUFFER: usize = 64;
@@ -62,12 +65,19 @@ pub(crate) struct State<'b> {
     application: Wakers,
 }
 
+/// The table of MQTT 5's aliases.
+#[cfg(feature = "v5")]
+pub(crate) type Aliases<'b> = TopicAliases<'b>;
+/// Nothing, in its place.
+#[cfg(not(feature = "v5"))]
+pub(crate) type Aliases<'b> = core::marker::PhantomData<&'b ()>;
+
 /// The driver's own buffers.
 pub(crate) struct Wire<'b> {
     pub(crate) receive: &'b mut [u8],
     pub(crate) write: &'b mut [u8],
     /// Topics that the server gave an alias on this connection.
-    pub(crate) aliases: TopicAliases<'b>,
+    pub(crate) aliases: Aliases<'b>,
 }
 
 impl<'b> Client<'b> {
@@ -76,6 +86,7 @@ impl<'b> Client<'b> {
     /// # Errors
     /// [`ConfigError`] says what does not fit.
     pub fn new(config: Config<'b>, buffers: Buffers<'b>) -> Result<Self, ConfigError> {
+        #[cfg_attr(not(feature = "v5"), expect(unused_mut))]
         let mut options = config.connect;
         config
             .limits
@@ -92,25 +103,21 @@ impl<'b> Client<'b> {
                 len,
             });
         }
+        #[cfg(not(feature = "v5"))]
+        let (session, aliases) = (buffers.session, Aliases::default());
+        #[cfg(feature = "v5")]
         let (session, aliases) = lend_aliases(&config, buffers.session);
-        // The server is told of as many as there are.
-        options.topic_alias_maximum = aliases.maximum();
-        if !buffers.inbox.is_empty() && options.receive_maximum == u16::MAX {
-            // So many messages of the greatest length surely fit. In the inbox each has its topic, also one that came as a number.
-            let topic = match options.topic_alias_maximum {
-                0 => 0,
-                _ => usize::from(config.server_alias_topic),
-            };
-            let fit = buffers
-                .inbox
-                .len()
-                .checked_div(len.saturating_add(HEADER).saturating_add(topic))
-                .unwrap_or_default();
-            options.receive_maximum = u16::try_from(fit).unwrap_or(u16::MAX).max(1);
+        #[cfg(feature = "v5")]
+        {
+            // The server is told of as many as there are.
+            options.topic_alias_maximum = aliases.maximum();
+            if !buffers.inbox.is_empty() && options.receive_maximum == u16::MAX {
+                options.receive_maximum = surely_fit(&config, &options, len, buffers.inbox.len());
+            }
         }
         let mut session = Session::new(options, session, len);
-        let half = session.free() / 2;
-        session.remember_topics(config.topic_alias_memory.min(half));
+        #[cfg(feature = "v5")]
+        session.remember_topics(config.topic_alias_memory.min(session.free() / 2));
         let needed = session
             .connect_len()
             .map_err(ConfigError::Connect)?
@@ -194,10 +201,11 @@ impl<'b> Client<'b> {
     /// # }
     /// ```
     ///
-    /// Without a connection nobody can be told; then it is `stop`.
+    /// Without a connection nobody can be told; then it is `stop`. Needs the feature `v5`.
     ///
     /// # Errors
     /// [`EncodeError`] says what cannot be said, or how much room of the session buffer it needs. Nothing is stopped then.
+    #[cfg(feature = "v5")]
     pub fn disconnect_with(
         &self,
         reason: ReasonCode,
@@ -315,6 +323,7 @@ impl State<'_> {
 }
 
 /// Takes from the end of the session buffer, at most half of it, what remembers the server's aliases.
+#[cfg(feature = "v5")]
 fn lend_aliases<'b>(
     config: &Config<'_>,
     session: &'b mut [u8],
@@ -328,6 +337,23 @@ fn lend_aliases<'b>(
     let left = session.len().saturating_sub(wanted.min(half));
     let (session, memory) = session.split_at_mut_checked(left).unwrap_or_default();
     (session, TopicAliases::new(memory, topic))
+}
+
+/// How many messages of the greatest length an inbox surely holds. In it each has its topic, also one that came as a number.
+#[cfg(feature = "v5")]
+fn surely_fit(
+    config: &Config<'_>,
+    options: &ConnectOptions<'_>,
+    longest: usize,
+    inbox: usize,
+) -> u16 {
+    let topic = match options.topic_alias_maximum {
+        0 => 0,
+        _ => usize::from(config.server_alias_topic),
+    };
+    let each = longest.saturating_add(HEADER).saturating_add(topic);
+    let fit = inbox.checked_div(each).unwrap_or_default();
+    u16::try_from(fit).unwrap_or(u16::MAX).max(1)
 }
 
 /// Takes in the configured subscriptions, as many to a SUBSCRIBE as AWS takes (`B-30`).

@@ -22,11 +22,14 @@ pub struct Config<'a> {
     pub overflow: Overflow,
     /// What the broker takes, checked at each call.
     pub limits: Limits,
-    /// MQTT 5: bytes of the session buffer, at most half of it, that remember which topics were given an alias.
+    /// MQTT 5 (feature `v5`): bytes of the session buffer, at most half of it, that remember which topics were given an alias.
+    #[cfg(feature = "v5")]
     pub topic_alias_memory: usize,
-    /// MQTT 5: how many topics the server may give an alias; 0 for none. See [`server_aliases`](Self::server_aliases).
+    /// MQTT 5 (feature `v5`): how many topics the server may give an alias; 0 for none. See [`server_aliases`](Self::server_aliases).
+    #[cfg(feature = "v5")]
     pub server_aliases: u16,
-    /// Bytes of the longest of these topics.
+    /// Bytes of the longest of these topics (feature `v5`).
+    #[cfg(feature = "v5")]
     pub server_alias_topic: u16,
 }
 
@@ -44,14 +47,18 @@ impl<'a> Config<'a> {
             connect_limit: 15_000,
             overflow: Overflow::DropNewest,
             limits: Limits::AWS,
+            #[cfg(feature = "v5")]
             topic_alias_memory: 0,
+            #[cfg(feature = "v5")]
             server_aliases: 0,
+            #[cfg(feature = "v5")]
             server_alias_topic: 0,
         }
     }
 
     /// MQTT 5: bytes of the session buffer (at most half of it) for topic aliases, two more than each topic is long. From its
     /// second message on a connection on, a topic then costs three bytes. AWS takes 8 of them (`B-73`).
+    #[cfg(feature = "v5")]
     #[must_use]
     pub const fn topic_alias_memory(mut self, bytes: usize) -> Self {
         self.topic_alias_memory = bytes;
@@ -68,6 +75,7 @@ impl<'a> Config<'a> {
     /// let config = Config::new(Version::V5, "lamp").limits(Limits::MQTT).server_aliases(4, 40);
     /// # let _ = config;
     /// ```
+    #[cfg(feature = "v5")]
     #[must_use]
     pub const fn server_aliases(mut self, count: u16, topic_bytes: u16) -> Self {
         self.server_aliases = count;
@@ -230,7 +238,7 @@ pub enum ConfigError {
         /// Its place in [`Config::subscriptions`], from 0.
         index: usize,
     },
-    /// CONNECT cannot be expressed in this version.
+    /// CONNECT cannot be expressed in this version; or MQTT 5 was chosen in a build without the feature `v5`.
     Connect(EncodeError),
 }
 

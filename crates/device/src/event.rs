@@ -64,7 +64,7 @@ pub enum Event<'a> {
         /// The bytes.
         reason_codes: &'a [u8],
     },
-    /// MQTT 5: what a packet other than PUBLISH says besides its meaning: the reason string and user properties of an
+    /// MQTT 5 (feature `v5`): what a packet other than PUBLISH says besides its meaning: the reason string and user properties of an
     /// acknowledgement, everything in a CONNACK, where else to go in a DISCONNECT. Comes before what follows from the packet.
     Told {
         /// Which packet.

@@ -11,6 +11,10 @@
 //! application ── Client::publish, subscribe, next ──▶ Session ──▶ bytes ──▶ Client::run ──▶ Transport
 //! ```
 //!
+//! Without the feature `v5`, which is a default, MQTT 5 is left out and with it about 6 KB of flash: [`Version::V5`] is then a [`ConfigError`], a message
+//! with properties is refused at the call, and [`Client::subscribe_with`], [`Client::disconnect_with`], [`Config::topic_alias_memory`] and
+//! [`Config::server_aliases`] are not there.
+//!
 //! One future, [`Client::run`], owns the transport. Everybody else holds `&Client` and may be dropped
 //! at any await: see each function. Both run side by side, for example with [`future::select`]:
 //!
@@ -85,6 +89,6 @@ pub use thingwire_mqtt::{
 };
 
 /// The recipes of the cookbook, compiled.
-#[cfg(all(doctest, feature = "json", feature = "flash"))]
+#[cfg(all(doctest, feature = "json", feature = "flash", feature = "v5"))]
 #[doc = include_str!("../../../docs/cookbook.md")]
 struct Cookbook;

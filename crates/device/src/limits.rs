@@ -3,6 +3,7 @@
 use core::fmt;
 
 use thingwire_contract::{limit, reserved};
+#[cfg(feature = "v5")]
 use thingwire_mqtt::Property;
 
 use crate::{Outgoing, QoS, SubscribeFilter};
@@ -196,10 +197,13 @@ impl Limits {
         if len > max {
             return Err(LimitError::PayloadBytes { len, max });
         }
-        self.check_properties(message)
+        #[cfg(feature = "v5")]
+        self.check_properties(message)?;
+        Ok(())
     }
 
     /// `B-72`
+    #[cfg(feature = "v5")]
     fn check_properties(&self, message: &Outgoing<'_>) -> Result<(), LimitError> {
         let mut user = 0_usize;
         for property in &message.properties {
@@ -382,6 +386,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "v5")]
     #[test]
     fn properties_have_their_limits_b72() {
         static LONG: [u8; 8_193] = [b'x'; 8_193];

@@ -205,11 +205,12 @@ impl<'b> Client<'b> {
     /// # }
     /// ```
     ///
-    /// Waits, and may be dropped, as `subscribe_all`.
+    /// Waits, and may be dropped, as `subscribe_all`. Needs the feature `v5`.
     ///
     /// # Errors
     /// [`SubscribeError`], but never [`Refused`](SubscribeError::Refused). What the version does not have is an error at the
     /// call; so is what the server does not have, while connected. Asked for between connections, that comes as the answer.
+    #[cfg(feature = "v5")]
     pub async fn subscribe_with(
         &self,
         filters: &[SubscribeFilter<'_>],

@@ -52,6 +52,8 @@ use esp_hal::usb::usb_serial_jtag::UsbSerialJtag;
 use esp_radio::wifi::{ControllerConfig, Interface, WifiController};
 use static_cell::StaticCell;
 use thingwire_chip::KitImage;
+#[cfg(not(feature = "v5"))]
+use thingwire_chip::MqttVersion;
 use thingwire_device::queue::QueueOptions;
 use thingwire_device::{Client, Config};
 use thingwire_firmware::{ChipPlatform, wall_clock};
@@ -157,6 +159,10 @@ impl fmt::Debug for Device {
 pub async fn start(spawner: Spawner, options: Options) -> Device {
     let chip = bring_up(spawner).await;
     let kit = chip.load_kit(spawner, options.kit).await;
+    #[cfg(not(feature = "v5"))]
+    if kit.mqtt == MqttVersion::V5 {
+        give_up(&"the kit asks for MQTT 5, which this firmware was built without (its feature is `v5`)").await;
+    }
     static PLATFORM: StaticCell<ChipPlatform> = StaticCell::new();
     let platform = PLATFORM.init(ChipPlatform::new(Rng::new().random()));
     static CLIENT: StaticCell<Client<'static>> = StaticCell::new();

@@ -3,10 +3,11 @@
 use core::pin::pin;
 
 use embedded_io_async::Write;
-use thingwire_mqtt::client::{FrameReader, TopicAliases};
+use thingwire_mqtt::client::FrameReader;
 
 use super::Retry;
 use super::end::End;
+use crate::client::Aliases;
 use crate::future::{Either, race};
 use crate::{Connector, Platform};
 
@@ -15,7 +16,8 @@ pub(super) struct Connection<'c, 't, 'b, C: Connector + 't, P: Platform> {
     pub(super) transport: &'c mut C::Transport<'t>,
     pub(super) reader: FrameReader<'c>,
     pub(super) write: &'c mut [u8],
-    pub(super) aliases: &'c mut TopicAliases<'b>,
+    #[cfg_attr(not(feature = "v5"), expect(dead_code))]
+    pub(super) aliases: &'c mut Aliases<'b>,
     pub(super) platform: &'c P,
     pub(super) retry: &'c mut Retry,
 }

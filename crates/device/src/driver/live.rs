@@ -119,6 +119,7 @@ impl Client<'_> {
             match incoming {
                 Incoming::Skipped(skipped) => {
                     self.state().session.skipped(now, &skipped)?;
+                    #[cfg(feature = "v5")]
                     connection.aliases.clear();
                     let (topic, packet_len) = (skipped.topic, skipped.packet_len);
                     on(Event::Skipped {
@@ -129,8 +130,8 @@ impl Client<'_> {
                 }
                 Incoming::Frame(frame) => {
                     let packet_type = frame.header.packet_type;
-                    let version = self.state().session.version();
-                    if packet_type != PacketType::Publish {
+                    if cfg!(feature = "v5") && packet_type != PacketType::Publish {
+                        let version = self.state().session.version();
                         let properties = frame.properties(version);
                         if !properties.is_empty() {
                             on(Event::Told {
@@ -141,9 +142,13 @@ impl Client<'_> {
                     }
                     let event = {
                         let mut state = self.state();
-                        state
+                        #[cfg(feature = "v5")]
+                        let event = state
                             .session
-                            .receive_with(now, &frame, connection.aliases)?
+                            .receive_with(now, &frame, connection.aliases)?;
+                        #[cfg(not(feature = "v5"))]
+                        let event = state.session.receive(now, &frame)?;
+                        event
                     };
                     self.handle(now, event, connection.retry, on);
                 }

@@ -153,6 +153,7 @@ impl<'r> Record<'r> {
 mod tests {
     use super::*;
 
+    #[cfg(feature = "v5")]
     use crate::Property;
 
     fn record(keep: Keep) -> Record<'static> {
@@ -170,6 +171,7 @@ mod tests {
 
     #[test]
     fn records_survive_the_round_trip_and_nonsense_is_none() {
+        #[cfg(feature = "v5")]
         const PROPERTIES: Properties<'_> = Properties::List(&[
             Property::MessageExpiryInterval(60),
             Property::UserProperty("unit", "lux"),
@@ -182,8 +184,10 @@ mod tests {
         ] {
             for (qos, properties) in [
                 (QoS::AtLeastOnce, Properties::EMPTY),
+                #[cfg(feature = "v5")]
                 (QoS::AtLeastOnce, PROPERTIES),
                 (QoS::ExactlyOnce, Properties::EMPTY),
+                #[cfg(feature = "v5")]
                 (QoS::ExactlyOnce, PROPERTIES),
             ] {
                 let record = Record {

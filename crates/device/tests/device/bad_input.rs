@@ -294,7 +294,7 @@ fn the_page_says_what_happens() {
     let mut page = String::from(INTRODUCTION);
     for (rows, connack) in [(AFTER_CONNACK, true), (INSTEAD_OF_CONNACK, false)] {
         for row in rows {
-            for version in row.versions {
+            for version in row.versions.iter().filter(|one| BOTH.contains(one)) {
                 let told = if row.name == "a PUBACK for nothing" {
                     "counted (`unexpected_acks`); the connection stays".into()
                 } else {
@@ -313,6 +313,10 @@ fn the_page_says_what_happens() {
         writeln!(page, "| {name} | {told} |").unwrap();
     }
     page.push_str(CONCLUSION);
+    if cfg!(any(feature = "qos2", not(feature = "v5"))) {
+        // Other builds come back too. But the page is of the usual one: with `qos2` a message with QoS 2 is no nonsense.
+        return;
+    }
     let path = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../../docs/device-bad-input.md"

@@ -163,6 +163,7 @@ fn subscribing_and_unsubscribing_by_call() {
     }
 }
 
+#[cfg(feature = "v5")]
 #[test]
 fn refusals_reach_the_caller_b53_b54() {
     let scene = Scene::new(Version::V5);
@@ -340,6 +341,7 @@ fn the_fifty_first_subscription_is_refused_at_the_call_b31() {
 }
 
 /// The memory that the answer is read from held another packet before.
+#[cfg(feature = "v5")]
 #[test]
 fn an_unsubscribe_that_ends_with_the_session_is_a_success() {
     let scene = Scene::new(Version::V5);

@@ -277,6 +277,7 @@ fn qos_0_gives_way_to_qos_1() {
     });
 }
 
+#[cfg(feature = "v5")]
 #[test]
 fn an_mqtt_5_server_is_told_how_many_messages_surely_fit() {
     let scene = Scene::new(Version::V5);

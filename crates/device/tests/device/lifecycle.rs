@@ -74,6 +74,7 @@ fn no_connack_ends_the_attempt_after_five_seconds() {
     }
 }
 
+#[cfg(feature = "v5")]
 #[test]
 fn the_backoff_is_jittered_grows_and_keeps_a_second_between_connects_b17() {
     let mut waits = vec![Vec::new(); 8];
@@ -381,6 +382,7 @@ fn nine_subscriptions_go_in_two_packets_b30() {
 
 /// What a client costs besides the buffers it is lent and its transport. The figures are those of a 64-bit
 /// computer; on a 32-bit chip, where pointers and lengths have half the size, they stay below 2 KiB.
+#[cfg(feature = "v5")]
 #[test]
 fn a_client_takes_little_more_than_two_kilobytes_on_a_computer() {
     let scene = Scene::new(Version::V5);
@@ -393,5 +395,18 @@ fn a_client_takes_little_more_than_two_kilobytes_on_a_computer() {
     assert!(
         shared + driver <= 2_304,
         "client {shared} bytes, driver future {driver} bytes"
+    );
+}
+
+/// A kit may ask for what the program was built without.
+#[cfg(not(feature = "v5"))]
+#[test]
+fn without_the_feature_mqtt_5_is_refused_at_the_start_by_its_name() {
+    use thingwire_device::{Client, Config, Memory};
+    let mut memory = Memory::<256, 1024, 128, 0>::new();
+    let refused = Client::new(Config::new(Version::V5, "lamp"), memory.lend());
+    assert_eq!(
+        refused.err().unwrap().to_string(),
+        "CONNECT cannot be written: MQTT 5 is not in this build, see the feature `v5`"
     );
 }

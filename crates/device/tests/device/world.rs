@@ -211,4 +211,8 @@ impl Scene {
     }
 }
 
+/// Each version that this build speaks.
+#[cfg(not(feature = "v5"))]
+pub(crate) const BOTH: [Version; 1] = [Version::V311];
+#[cfg(feature = "v5")]
 pub(crate) const BOTH: [Version; 2] = [Version::V311, Version::V5];
