@@ -72,8 +72,8 @@ pub(crate) fn command(toolchain: &Toolchain) -> Command {
     command
 }
 
-/// The linker that shortens calls, where it is; and no path of this machine in what is built: a panic names its source from the
-/// root, the registry or the standard library on, and an image is the same whichever folder it was built in.
+/// The linker that shortens calls, where it is; and no path of this machine's work trees and registries in what is built: a panic
+/// names its source from there on, and a size does not depend on the folder. Paths of the standard library are the compiler's.
 fn configure(command: &mut Command) {
     if relaxes() {
         command.args(["--config", RELAX]);

@@ -161,7 +161,10 @@ pub async fn start(spawner: Spawner, options: Options) -> Device {
     let kit = chip.load_kit(spawner, options.kit).await;
     #[cfg(not(feature = "v5"))]
     if kit.mqtt == MqttVersion::V5 {
-        give_up(&"the kit asks for MQTT 5, which this firmware was built without (its feature is `v5`)").await;
+        give_up(
+            &"the kit asks for MQTT 5, which this firmware was built without (its feature is `v5`)",
+        )
+        .await;
     }
     static PLATFORM: StaticCell<ChipPlatform> = StaticCell::new();
     let platform = PLATFORM.init(ChipPlatform::new(Rng::new().random()));
