@@ -16,7 +16,7 @@ use thingwire_conformance::Program;
 use crate::Outcome;
 use crate::attack::{Attack, progress};
 use crate::broker::{Broker, Peer};
-use crate::probe::{Latencies, Probe};
+use crate::probe::Probe;
 use crate::process;
 
 /// Messages a second of the bystander.
@@ -31,11 +31,11 @@ const LOOK: Duration = Duration::from_millis(20);
 /// What to run.
 #[derive(Debug, Args)]
 pub(crate) struct Settings {
-    /// How long each attack is watched.
-    #[arg(long, default_value_t = 3.0)]
+    /// How long each attack is watched in a round.
+    #[arg(long, default_value_t = 2.0)]
     seconds: f64,
-    /// How often; delays of all rounds count together, and the highest memory.
-    #[arg(long, default_value_t = 1)]
+    /// How often, the brokers in turn; the middle of the rounds' delays counts, and the highest memory.
+    #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Only this attack.
     #[arg(long, value_enum)]
@@ -44,7 +44,10 @@ pub(crate) struct Settings {
 
 /// One broker under one attack.
 struct Seen {
-    delays: Latencies,
+    /// Of the bystander, in ms; none when nothing arrived.
+    p50: Option<f64>,
+    p99: Option<f64>,
+    lost: u64,
     /// KiB before, at the peak, and after the attack has ended.
     memory: [u64; 3],
     /// What the attacker got done in a second, in its own unit.
@@ -60,13 +63,12 @@ pub(crate) fn run(settings: &Settings) -> Outcome<String> {
         if settings.only.is_some_and(|only| only != *attack) {
             continue;
         }
-        let mut row = Vec::new();
-        for peer in [Peer::Mosquitto, Peer::Thingwire] {
-            let mut rounds = Vec::new();
-            for _ in 0..settings.rounds {
-                process::pin(BROKER)?;
+        let mut all = [Vec::new(), Vec::new()];
+        for _ in 0..settings.rounds {
+            for (peer, rounds) in [Peer::Mosquitto, Peer::Thingwire].into_iter().zip(&mut all) {
+                process::pin(process::BROKER)?;
                 let broker = peer.start_with_limits();
-                process::pin(GENERATORS)?;
+                process::pin(process::GENERATORS)?;
                 let broker = broker?;
                 let seen = under(*attack, &broker, length)?;
                 eprintln!("{attack}, {peer}: {}", seen.line());
@@ -76,8 +78,11 @@ pub(crate) fn run(settings: &Settings) -> Outcome<String> {
                 }
                 rounds.push(seen);
             }
-            row.push(Seen::merge(rounds).ok_or("no rounds")?);
         }
+        let row = all
+            .into_iter()
+            .map(|rounds| Seen::merge(&rounds).ok_or("no rounds"))
+            .collect::<Result<Vec<_>, _>>()?;
         if let [theirs, ours] = &row[..] {
             let _ = writeln!(
                 rows,
@@ -88,20 +93,17 @@ pub(crate) fn run(settings: &Settings) -> Outcome<String> {
         }
     }
     Ok(format!(
-        "{}; a bystander's {RATE} messages a second for {} s, QoS 0, 128 bytes; broker and generators on different cores; \
-         memory of the broker before, at most, and {} s after the attack.\n\n\
+        "{}; a bystander's {RATE} messages a second, QoS 0, 128 bytes; medians of {} rounds of {} s that alternate between the \
+         brokers; broker and generators on different cores; memory of the broker before, at most, and {} s after the attack.\n\n\
          | attack | p50 ms: mosquitto | Thingwire | p99 ms: mosquitto | Thingwire | ratio of p99 | done a second: mosquitto | Thingwire | \
          MiB before → most → after: mosquitto | Thingwire |\n\
          |---|---:|---:|---:|---:|---:|---:|---:|---:|---:|\n{rows}",
         versions.join(", "),
+        settings.rounds,
         settings.seconds,
         RECOVER.as_secs(),
     ))
 }
-
-/// The cores.
-const BROKER: usize = 0;
-const GENERATORS: usize = 1;
 
 fn under(attack: Attack, broker: &Broker, length: Duration) -> Outcome<Seen> {
     let probe = Probe::open(&broker.access, 1)?;
@@ -140,7 +142,9 @@ fn under(attack: Attack, broker: &Broker, length: Duration) -> Outcome<Seen> {
     watched.store(false, Ordering::Relaxed);
     watching.join().map_err(|_| "the watching thread failed")?;
     Ok(Seen {
-        delays,
+        p50: delays.quantile(0.5),
+        p99: delays.quantile(0.99),
+        lost: delays.lost,
         memory: [
             before,
             peak.load(Ordering::Relaxed),
@@ -151,52 +155,54 @@ fn under(attack: Attack, broker: &Broker, length: Duration) -> Outcome<Seen> {
 }
 
 impl Seen {
-    fn merge(rounds: Vec<Self>) -> Option<Self> {
-        let count = rounds.len() as f64;
-        let mut merged = rounds
-            .iter()
-            .max_by_key(|seen| seen.memory[1])
-            .map(|seen| Self {
-                delays: Latencies::default(),
-                memory: seen.memory,
-                done: 0.0,
-            })?;
-        merged.done = rounds.iter().map(|seen| seen.done).sum::<f64>() / count;
-        merged.delays = Latencies::merge(rounds.into_iter().map(|seen| seen.delays));
-        Some(merged)
+    /// The middle of the rounds' delays, what was lost in all, the highest memory.
+    fn merge(rounds: &[Self]) -> Option<Self> {
+        let memory = rounds.iter().max_by_key(|seen| seen.memory[1])?.memory;
+        let middle = |of: &dyn Fn(&Self) -> Option<f64>| {
+            let mut all: Vec<f64> = rounds.iter().filter_map(of).collect();
+            all.sort_by(f64::total_cmp);
+            all.get(all.len() / 2).copied()
+        };
+        Some(Self {
+            p50: middle(&|seen| seen.p50),
+            p99: middle(&|seen| seen.p99),
+            lost: rounds.iter().map(|seen| seen.lost).sum(),
+            memory,
+            done: middle(&|seen| Some(seen.done))?,
+        })
     }
 
-    fn quantile(&self, part: f64) -> String {
-        let ms = self.delays.quantile(part);
-        let lost = match self.delays.lost {
+    /// A delay, for a reader.
+    fn ms(&self, delay: Option<f64>) -> String {
+        let lost = match self.lost {
             0 => String::new(),
             lost => format!(" ({lost} lost)"),
         };
-        ms.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.2}{lost}"))
+        delay.map_or_else(|| "–".to_owned(), |ms| format!("{ms:.2}{lost}"))
     }
 
     fn line(&self) -> String {
         let [before, most, after] = self.memory.map(|kib| kib as f64 / 1024.0);
         format!(
             "p50 {} ms, p99 {} ms, memory {before:.1} → {most:.1} → {after:.1} MiB, {:.0} done a second",
-            self.quantile(0.5),
-            self.quantile(0.99),
+            self.ms(self.p50),
+            self.ms(self.p99),
             self.done
         )
     }
 }
 
 fn cells(theirs: &Seen, ours: &Seen) -> String {
-    let ratio = match (theirs.delays.quantile(0.99), ours.delays.quantile(0.99)) {
+    let ratio = match (theirs.p99, ours.p99) {
         (Some(theirs), Some(ours)) if ours > 0.0 => format!("**{:.2}**", theirs / ours),
         _ => "–".to_owned(),
     };
     format!(
         "{} | {} | {} | {} | {ratio} | {:.0} | {:.0}",
-        theirs.quantile(0.5),
-        ours.quantile(0.5),
-        theirs.quantile(0.99),
-        ours.quantile(0.99),
+        theirs.ms(theirs.p50),
+        ours.ms(ours.p50),
+        theirs.ms(theirs.p99),
+        ours.ms(ours.p99),
         theirs.done,
         ours.done
     )

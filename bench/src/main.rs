@@ -18,6 +18,7 @@ mod growth;
 mod hostility;
 mod idle;
 mod keeping;
+mod latency;
 mod null;
 mod probe;
 mod process;
@@ -51,6 +52,8 @@ struct Arguments {
 enum Command {
     /// Connects, memory, latency and throughput.
     Broker(table::Settings),
+    /// The delay of a message at a modest rate, many rounds.
+    Latency(latency::Settings),
     /// What attacks cost others.
     Hostility(hostility::Settings),
     /// Many connections in one broker.
@@ -95,6 +98,7 @@ fn main() -> Outcome<()> {
     let arguments = Arguments::parse();
     let (tables, json) = match &arguments.command {
         Command::Broker(settings) => table::run(settings)?,
+        Command::Latency(settings) => (latency::run(settings)?, String::new()),
         Command::Hostility(settings) => (hostility::run(settings)?, String::new()),
         Command::Idle(settings) => (idle::run(settings)?, String::new()),
         Command::Growth(settings) => (growth::run(settings)?, String::new()),

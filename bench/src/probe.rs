@@ -45,17 +45,6 @@ impl Latencies {
     pub(crate) const fn count(&self) -> u64 {
         self.sorted.len() as u64
     }
-
-    /// Those of several rounds together.
-    pub(crate) fn merge(all: impl IntoIterator<Item = Self>) -> Self {
-        let mut merged = Self::default();
-        for one in all {
-            merged.sorted.extend(one.sorted);
-            merged.lost += one.lost;
-        }
-        merged.sorted.sort_by(f64::total_cmp);
-        merged
-    }
 }
 
 /// Publishers that take turns, and one subscriber of them all.

@@ -10,6 +10,10 @@ use crate::Outcome;
 /// Linux counts processor time for user space in hundredths of a second.
 const TICK: Duration = Duration::from_millis(10);
 
+/// The core of a broker that is pinned, and that of who makes its load.
+pub(crate) const BROKER: usize = 0;
+pub(crate) const GENERATORS: usize = 1;
+
 /// Processor time of all threads, user and system.
 pub(crate) fn cpu(id: u32) -> Outcome<Duration> {
     let text = fs::read_to_string(format!("/proc/{id}/stat"))?;

@@ -143,7 +143,7 @@ impl Scenario {
 }
 
 /// p50 and p99, each with the processor time of a delivery.
-fn latency(broker: &Broker, length: Duration) -> Outcome<Vec<Figures>> {
+pub(crate) fn latency(broker: &Broker, length: Duration) -> Outcome<Vec<Figures>> {
     let probe = Probe::open(&broker.access, PUBLISHERS)?;
     let before = (process::cpu(broker.id)?, process::cpu(std::process::id())?);
     let seen = probe.run(RATE, length)?;

@@ -8,6 +8,7 @@ use crate::run::{Failed, cargo, program, root, run, target};
 /// What can be measured, and the name under which its tables stand in the document. The first is the default.
 const KINDS: &[(&str, &str)] = &[
     ("broker", "cargo xtask bench"),
+    ("latency", "cargo xtask bench latency"),
     ("hostility", "cargo xtask bench hostility"),
     ("idle", "cargo xtask bench idle"),
     ("growth", "cargo xtask bench growth"),

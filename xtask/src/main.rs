@@ -38,7 +38,8 @@ cargo xtask firmware      the programs for the emulated chip (--emulated: only t
 cargo xtask deny          only cargo-deny: bans, licences, sources
 cargo xtask fuzz [ARGS]   every fuzz target for a minute; ARGS: --seconds N, --seed N, names of targets, --replay FILE TARGET
 cargo xtask bench [ARGS]  the broker beside mosquitto; the same as bench broker, which with --peers all has rumqttd, RMQTT and MiniStack too;
-                          bench hostility: under attack; bench idle: 15,000 connections; bench growth: how costs grow;
+                          bench latency: delays in many rounds; bench hostility: under attack; bench idle: 15,000 connections;
+                          bench growth: how costs grow;
                           bench cost: system calls, allocations and TLS of a delivery; each writes its tables of docs/benchmarks.md
 cargo xtask size          bytes of flash beside other MQTT libraries; writes a table of docs/benchmarks.md
 cargo xtask instructions  instructions a message beside other MQTT engines; another table of docs/benchmarks.md

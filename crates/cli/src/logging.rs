@@ -1,9 +1,13 @@
 //! The log on stderr. `RUST_LOG` decides; without it each kind of command has a level of its own.
 
+mod background;
+
 use std::io::{self, IsTerminal, Write};
 
 use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
+
+pub(crate) use background::Last;
 
 /// `up` tells what happens.
 pub(crate) const SERVER: &str = "warn,thingwire=info,thingwire_cloud=info,thingwire_broker=info";
@@ -22,8 +26,20 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging, at this level unless `RUST_LOG` says otherwise.
-pub(crate) fn start(usual: &str, format: LogFormat) {
+/// Starts logging, at this level unless `RUST_LOG` says otherwise. A server's log is written in the background; hold the answer until
+/// the end.
+pub(crate) fn start(usual: &'static str, format: LogFormat) -> Option<Last> {
+    // Without a thread every line is written by who says it.
+    let background = (usual == SERVER)
+        .then(|| background::start(std::io::stderr()))
+        .and_then(Result::ok);
+    let (lines, last) = background.unzip();
+    let writer = move || -> Box<dyn Write> {
+        match &lines {
+            Some(lines) => Box::new(lines.clone()),
+            None => Box::new(std::io::stderr()),
+        }
+    };
     let filter = match std::env::var("RUST_LOG") {
         Ok(filter) if !filter.trim().is_empty() => filter,
         _ => usual.to_owned(),
@@ -39,15 +55,12 @@ pub(crate) fn start(usual: &str, format: LogFormat) {
         LogFormat::Text => {
             let terminal = std::io::stderr().is_terminal();
             log.with_ansi(terminal && std::env::var_os("NO_COLOR").is_none())
-                .with_writer(|| OneLine(std::io::stderr()))
+                .with_writer(move || OneLine(writer()))
                 .init();
         }
-        LogFormat::Json => log
-            .json()
-            .flatten_event(true)
-            .with_writer(std::io::stderr)
-            .init(),
+        LogFormat::Json => log.json().flatten_event(true).with_writer(writer).init(),
     }
+    last
 }
 
 /// Writes each event, which comes as a whole, as one line: what a stranger sent (a client id, a topic) must not look like another.

@@ -127,11 +127,11 @@ fn main() -> ExitCode {
         target,
         json,
     } = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match &command {
+    let _last_lines = match &command {
         Command::Up(up) => logging::start(logging::SERVER, up.log_format()),
         Command::Demo(_) => logging::start(logging::QUIET, LogFormat::Text),
         _ => logging::start(logging::COMMAND, LogFormat::Text),
-    }
+    };
     let context = Context {
         target,
         json,

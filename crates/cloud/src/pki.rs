@@ -108,13 +108,11 @@ pub struct CertificateInfo {
 /// The certificate id: lower-case hex SHA-256 of the DER form (`A-25`).
 #[must_use]
 pub fn certificate_id(der: &[u8]) -> String {
-    use std::fmt::Write as _;
-    let mut id = String::with_capacity(64);
-    for byte in Sha256::digest(der) {
-        // Writing to a String cannot fail.
-        let _ = write!(id, "{byte:02x}");
-    }
-    id
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
+    let bytes = Sha256::digest(der).into_iter();
+    bytes
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)])
+        .collect()
 }
 
 /// Reads a certificate that somebody wants to register; its key must be one that AWS takes (`A-22`).

@@ -26,7 +26,7 @@ use crate::account::{Account, ServerIdentity};
 use crate::config::{CertRefusal, TlsPolicy};
 use crate::pki;
 use crate::refusals::Reason;
-use crate::registry::{CertificateStatus, Registry};
+use crate::registry::{CertificateStatus, Known, Registry};
 
 /// The protocol name of MQTT with a client certificate on a shared port (`A-6`).
 pub const ALPN_MQTT: &[u8] = b"x-amzn-mqtt-ca";
@@ -40,13 +40,13 @@ const ALPN_HTTP_1: &[u8] = b"http/1.1";
 
 /// Whoever knows which certificates may connect.
 pub trait Certificates: Send + Sync + 'static {
-    /// The status of a registered certificate, by its id.
-    fn status(&self, certificate_id: &str) -> Option<CertificateStatus>;
+    /// A registered certificate, by its id; none when it is not registered.
+    fn known(&self, certificate_id: &str) -> Option<Known>;
 }
 
 impl Certificates for Registry {
-    fn status(&self, certificate_id: &str) -> Option<CertificateStatus> {
-        Registry::status(self, certificate_id)
+    fn known(&self, certificate_id: &str) -> Option<Known> {
+        Registry::known(self, certificate_id)
     }
 }
 
@@ -81,12 +81,21 @@ pub fn judge(certificates: &dyn Certificates, der: &[u8], now: i64) -> Result<St
         explanation,
         certificate_id: certificate_id.clone(),
     };
-    let (not_before, not_after) =
-        pki::validity(der).map_err(|error| denied(Reason::NotAuthenticated, error.to_string()))?;
-    let status = certificates.status(&certificate_id).ok_or_else(|| {
-        let explanation = "Device certificate is not registered".to_owned();
-        denied(Reason::DeviceCertificateNotRegistered, explanation)
-    })?;
+    // What is registered was read then, and its id says that it is the same: only the unknown is read here.
+    let Some(known) = certificates.known(&certificate_id) else {
+        return Err(match pki::validity(der) {
+            Ok(_) => denied(
+                Reason::DeviceCertificateNotRegistered,
+                "Device certificate is not registered".to_owned(),
+            ),
+            Err(error) => denied(Reason::NotAuthenticated, error.to_string()),
+        });
+    };
+    let Known {
+        status,
+        not_before,
+        not_after,
+    } = known;
     let inactive = |reason| {
         let explanation = format!(
             "Device certificate is not active: its status is {}",
@@ -365,9 +374,8 @@ impl Tls {
             } else {
                 builder.with_no_client_auth()
             };
-            let mut config = without_resumption(
-                builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)),
-            );
+            let mut config =
+                as_aws(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
             config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
             Ok::<_, rustls::Error>(Arc::new(config))
         };
@@ -394,23 +402,33 @@ impl Tls {
         let builder = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_safe_default_protocol_versions()?
             .with_no_client_auth();
-        let mut config =
-            without_resumption(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
+        let mut config = as_aws(builder.with_cert_resolver(Arc::<TwoChains>::clone(&self.chains)));
         config.alpn_protocols = vec![ALPN_HTTP_1.to_vec()];
         Ok(Arc::new(config))
     }
 }
 
-/// `A-19`.
-fn without_resumption(mut config: ServerConfig) -> ServerConfig {
+/// `A-19`, and suites in our order.
+fn as_aws(mut config: ServerConfig) -> ServerConfig {
+    config.ignore_client_order = true;
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config
 }
 
-/// aws-lc-rs with the suites of `A-18` that it has: no ChaCha20 in TLS 1.2.
+/// aws-lc-rs with the suites of `A-18` that it has, no ChaCha20 in TLS 1.2, and with the groups that a device's TLS library has. A
+/// group with ML-KEM in it, which programs on hosts offer first, would only make their handshakes dearer.
 fn provider() -> CryptoProvider {
     let mut provider = aws_lc_rs::default_provider();
+    provider.kx_groups = vec![
+        aws_lc_rs::kx_group::X25519,
+        aws_lc_rs::kx_group::SECP256R1,
+        aws_lc_rs::kx_group::SECP384R1,
+    ];
+    // AES-128 first, as the list of `A-18` has it; a stable sort, so ECDSA stays before RSA.
+    provider
+        .cipher_suites
+        .sort_by_key(|suite| (suite.version().version != TLS13.version, strength(*suite)));
     provider.cipher_suites.retain(|suite| match suite {
         SupportedCipherSuite::Tls13(_) => true,
         SupportedCipherSuite::Tls12(_) => !matches!(
@@ -420,6 +438,19 @@ fn provider() -> CryptoProvider {
         ),
     });
     provider
+}
+
+/// The place of a suite among those of its version, as in `A-18`.
+fn strength(suite: SupportedCipherSuite) -> u8 {
+    match suite.suite() {
+        CipherSuite::TLS13_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256 => 0,
+        CipherSuite::TLS13_AES_256_GCM_SHA384
+        | CipherSuite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384
+        | CipherSuite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 => 1,
+        _ => 2,
+    }
 }
 
 fn certified(
@@ -441,8 +472,8 @@ mod tests {
     use rcgen::{CertificateParams, KeyPair};
     use std::collections::HashMap;
 
-    impl Certificates for HashMap<String, CertificateStatus> {
-        fn status(&self, certificate_id: &str) -> Option<CertificateStatus> {
+    impl Certificates for HashMap<String, Known> {
+        fn known(&self, certificate_id: &str) -> Option<Known> {
             self.get(certificate_id).copied()
         }
     }
@@ -456,8 +487,14 @@ mod tests {
         let id = pki::certificate_id(certificate.der());
         let during = rcgen::date_time_ymd(2024, 6, 1).unix_timestamp();
         let reason = |status: Option<CertificateStatus>, now: i64| {
+            let (not_before, not_after) = pki::validity(certificate.der()).unwrap();
+            let known = |status| Known {
+                status,
+                not_before,
+                not_after,
+            };
             let known: HashMap<_, _> = status
-                .map(|status| (id.clone(), status))
+                .map(|status| (id.clone(), known(status)))
                 .into_iter()
                 .collect();
             judge(&known, certificate.der(), now).map_err(|denied| denied.reason.name())
@@ -508,13 +545,13 @@ mod tests {
         assert_eq!(
             offered,
             [
-                "TLS13_AES_256_GCM_SHA384",
                 "TLS13_AES_128_GCM_SHA256",
+                "TLS13_AES_256_GCM_SHA384",
                 "TLS13_CHACHA20_POLY1305_SHA256",
-                "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
                 "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
                 "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
+                "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
             ],
             "A-18"
         );
@@ -522,11 +559,21 @@ mod tests {
 
     /// The server's certificate, as a client sees it that connects with this configuration.
     fn shown(config: &Arc<ServerConfig>, account: &Account) -> CertificateDer<'static> {
+        let client = shaken(config, account, aws_lc_rs::default_provider());
+        client.peer_certificates().unwrap()[0].clone()
+    }
+
+    /// A client's side of a finished handshake.
+    fn shaken(
+        config: &Arc<ServerConfig>,
+        account: &Account,
+        provider: CryptoProvider,
+    ) -> rustls::ClientConnection {
         let mut roots = rustls::RootCertStore::empty();
         for root in CertificateDer::pem_slice_iter(account.roots.as_bytes()) {
             roots.add(root.unwrap()).unwrap();
         }
-        let client = rustls::ClientConfig::builder_with_provider(Arc::new(provider()))
+        let client = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_safe_default_protocol_versions()
             .unwrap()
             .with_root_certificates(roots)
@@ -544,21 +591,65 @@ mod tests {
             client.read_tls(&mut bytes.as_slice()).unwrap();
             client.process_new_packets().unwrap();
         }
-        client.peer_certificates().unwrap()[0].clone()
+        client
+    }
+
+    fn store() -> impl thingwire_store::Store {
+        let disk = thingwire_store::faults::Disk::new();
+        thingwire_store::RedbStore::with_backend(disk).unwrap()
+    }
+
+    fn account(store: &impl thingwire_store::Store, names: &[&str]) -> Account {
+        let wanted = crate::account::Wanted {
+            region: None,
+            account_id: None,
+            names: names.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        Account::open(store, &wanted).unwrap()
+    }
+
+    #[test]
+    fn a_client_that_offers_more_than_a_device_gets_a_device_s_handshake() {
+        let account = account(&store(), &["localhost"]);
+        let config = Tls::new(&account).unwrap().for_api().unwrap();
+        let mut dear = aws_lc_rs::default_provider();
+        dear.kx_groups = aws_lc_rs::ALL_KX_GROUPS.to_vec();
+        dear.cipher_suites.reverse();
+        let preferred = |wanted: CipherSuite| {
+            let mut provider = dear.clone();
+            provider
+                .cipher_suites
+                .sort_by_key(|suite| suite.suite() != wanted);
+            provider
+        };
+        // the order is ours.
+        for wanted in [
+            CipherSuite::TLS13_AES_256_GCM_SHA384,
+            CipherSuite::TLS13_CHACHA20_POLY1305_SHA256,
+            CipherSuite::TLS13_AES_128_GCM_SHA256,
+        ] {
+            let client = shaken(&config, &account, preferred(wanted));
+            let suite = client.negotiated_cipher_suite().unwrap().suite();
+            assert_eq!(suite, CipherSuite::TLS13_AES_128_GCM_SHA256, "A-18");
+            let group = client.negotiated_key_exchange_group().unwrap().name();
+            assert!(
+                provider().kx_groups.iter().any(|ours| ours.name() == group),
+                "{group:?}"
+            );
+        }
+        // Who has one suite and one group gets these.
+        let mut only = preferred(CipherSuite::TLS13_AES_256_GCM_SHA384);
+        only.cipher_suites.truncate(1);
+        only.kx_groups = vec![aws_lc_rs::kx_group::SECP256R1];
+        let client = shaken(&config, &account, only);
+        let suite = client.negotiated_cipher_suite().unwrap().suite();
+        assert_eq!(suite, CipherSuite::TLS13_AES_256_GCM_SHA384);
     }
 
     #[test]
     fn configurations_show_the_certificates_of_the_latest_renewal() {
-        let disk = thingwire_store::faults::Disk::new();
-        let store = thingwire_store::RedbStore::with_backend(disk).unwrap();
-        let open = |names: &[&str]| {
-            let wanted = crate::account::Wanted {
-                region: None,
-                account_id: None,
-                names: names.iter().map(|name| (*name).to_owned()).collect(),
-            };
-            Account::open(&store, &wanted).unwrap()
-        };
+        let store = store();
+        let open = |names: &[&str]| account(&store, names);
         let first = open(&["localhost"]);
         let tls = Tls::new(&first).unwrap();
         let config = tls.for_api().unwrap();

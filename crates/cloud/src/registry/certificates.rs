@@ -10,6 +10,17 @@ use super::{
     Registry, RegistryError, Timestamp, names, new_uuid,
 };
 
+/// What decides about a registered certificate. Times are seconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// Only ACTIVE ones may connect.
+    pub status: CertificateStatus,
+    /// Start of validity.
+    pub not_before: i64,
+    /// End of validity.
+    pub not_after: i64,
+}
+
 /// A certificate to register.
 #[derive(Clone, Debug)]
 pub struct NewCertificate {
@@ -74,13 +85,22 @@ impl Registry {
         self.read().certificate(id).cloned()
     }
 
-    /// The status of a certificate; none when it is not registered. What the TLS listener asks (`A-28`).
+    /// The status of a certificate; none when it is not registered.
     #[must_use]
     pub fn status(&self, id: &str) -> Option<CertificateStatus> {
-        self.read()
-            .certificates
-            .get(id)
-            .map(|certificate| certificate.status)
+        self.known(id).map(|known| known.status)
+    }
+
+    /// What decides about a certificate; none when it is not registered. What the TLS listener asks (`A-28`).
+    #[must_use]
+    pub fn known(&self, id: &str) -> Option<Known> {
+        let state = self.read();
+        let certificate = state.certificates.get(id)?;
+        Some(Known {
+            status: certificate.status,
+            not_before: certificate.not_before,
+            not_after: certificate.not_after,
+        })
     }
 
     /// Certificates in the order of their creation, oldest first if `ascending`.

@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use thingwire_store::{Store, StoreError};
 
-pub use certificates::NewCertificate;
+pub use certificates::{Known, NewCertificate};
 use edit::Edit;
 pub use error::RegistryError;
 pub use groups::{GroupChange, GroupFilter};
