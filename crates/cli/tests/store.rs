@@ -94,7 +94,7 @@ fn what_is_damaged_or_no_data_is_said_and_left_alone() {
     let text = folder.path().join("text.jsonl");
     let name = text.to_str().unwrap();
     let orphan = r#"{"table":"broker.subscriptions","session":7,"filter":"a","qos":1}"#;
-    let header = r#"{"thingwire":"export","text":1,"format":2,"privateKeys":false}"#;
+    let header = r#"{"thingwire":"export","text":1,"format":3,"privateKeys":false}"#;
     std::fs::write(&text, format!("{header}\n{orphan}\n{{\"records\":1}}\n")).unwrap();
     store(&data, &["import", name]).expect(
         10,
