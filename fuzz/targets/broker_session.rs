@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
 use thingwire_broker::core::{
-    Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS,
+    BODIES, Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS,
     Task, WILLS,
 };
 use thingwire_broker::{AllowAll, Behaviour, Config, Millis, Now, Peer, Quotas, Silent};
@@ -186,6 +186,7 @@ impl World {
             retained: rows(RETAINED),
             shared: rows(SHARED),
             wills: rows(WILLS),
+            bodies: rows(BODIES),
         };
         self.core = core(self.config);
         self.core.restore(self.now, &rows).expect("its own rows");

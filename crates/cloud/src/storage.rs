@@ -32,7 +32,7 @@ pub const FORMAT: Format = Format {
             from: 1,
             changes: first_to_second,
         },
-        // The third has one table more, which begins empty.
+        // The third has two tables more, which begin empty, and rows that refer to one of them.
         Step {
             from: 2,
             changes: |_| Ok(Vec::new()),

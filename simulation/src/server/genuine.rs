@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use thingwire_broker::core::{
-    Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS,
-    Task, WILLS,
+    BODIES, Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED,
+    SUBSCRIPTIONS, Task, WILLS,
 };
 use thingwire_broker::{AllowAll, Behaviour, Config, Millis, Now, Peer, Silent};
 use thingwire_device::{QoS, SubscribeFilter, Version};
@@ -347,6 +347,7 @@ impl Server for Genuine {
             retained: self.rows(RETAINED),
             shared: self.rows(SHARED),
             wills: self.rows(WILLS),
+            bodies: self.rows(BODIES),
         };
         let restored = self.core.restore(self.now(), &rows);
         if let Err(error) = restored {

@@ -1,14 +1,54 @@
 //! The rows of what changed, from the state as it is when a batch is made.
 
+use std::sync::Arc;
+
 use thingwire_store::Write;
 
 use super::Core;
+use super::bodies::Bodies;
 use super::durable::Change;
+use super::message::Message;
 use super::record::{self, Row};
+use super::session::Kept;
+use super::slab::Key;
 
 impl Core {
-    /// What the row that may differ must be now.
-    pub(super) fn derive(&self, change: &Change) -> Write {
+    /// What the rows that may differ must be now. The bodies that come and go with them join the changes.
+    pub(super) fn derive(&mut self, changes: &mut Vec<Change>) -> Vec<Write> {
+        let mut bodies = std::mem::take(&mut self.journal.bodies);
+        let mut writes = Vec::with_capacity(changes.len());
+        let mut rest = &changes[..];
+        while let [change, after @ ..] = rest {
+            writes.push(self.derive_one(change, after.first(), &mut bodies));
+            rest = after;
+        }
+        for (id, write) in bodies.finish() {
+            writes.push(write);
+            changes.push(Change::Body { id });
+        }
+        self.journal.bodies = bodies;
+        writes
+    }
+
+    /// The message of a row that a publisher waits for.
+    fn new_message(&self, change: &Change) -> Option<&Arc<Message>> {
+        match change {
+            Change::Queued {
+                session,
+                sequence,
+                new: true,
+                ..
+            } => Some(self.kept(*session, *sequence)?.message),
+            _ => None,
+        }
+    }
+
+    fn kept(&self, session: Key, sequence: u64) -> Option<Kept<'_>> {
+        let session = self.sessions.get(session)?;
+        session.is_persistent().then(|| session.message(sequence))?
+    }
+
+    fn derive_one(&self, change: &Change, after: Option<&Change>, bodies: &mut Bodies) -> Write {
         let row = match change {
             Change::Session { session, number } => {
                 let key = record::session_key(*number);
@@ -44,21 +84,35 @@ impl Core {
                 session,
                 number,
                 sequence,
-                ..
+                new,
             } => {
-                let key = record::queued_key(*number, *sequence);
-                let value = self
-                    .sessions
-                    .get(*session)
-                    .filter(|session| session.is_persistent())
-                    .and_then(|session| session.message(*sequence));
-                let value = value.map(record::encode_queued);
+                let place = (*number, *sequence);
+                let value = match self.kept(*session, *sequence) {
+                    Some(kept) => {
+                        let more = *new
+                            && after
+                                .and_then(|after| self.new_message(after))
+                                .is_some_and(|next| Arc::ptr_eq(next, kept.message));
+                        let body = bodies.refer(place, kept.message, more);
+                        Some(record::encode_queued(kept, body))
+                    }
+                    None => {
+                        bodies.release(place);
+                        None
+                    }
+                };
                 Row {
                     table: record::QUEUED,
-                    key,
+                    key: record::queued_key(*number, *sequence),
                     value,
                 }
             }
+            // Those of bodies are derived after all others.
+            Change::Body { id } => Row {
+                table: record::BODIES,
+                key: record::session_key(*id),
+                value: None,
+            },
             Change::Shared { filter, number, .. } => {
                 // By its filter, as the row: the group may have ended and begun again.
                 let held = self
@@ -94,7 +148,7 @@ impl Core {
 }
 
 impl Row {
-    fn into_write(self) -> Write {
+    pub(super) fn into_write(self) -> Write {
         let Self { table, key, value } = self;
         match value {
             Some(value) => Write::Put { table, key, value },

@@ -14,6 +14,7 @@ use thingwire_mqtt::PacketId;
 use thingwire_store::Write;
 
 use super::Core;
+use super::bodies::Bodies;
 use super::slab::Key;
 use super::timers::Timer;
 use crate::{Millis, Now};
@@ -49,6 +50,10 @@ pub(crate) enum Change {
     /// The Will of a client; see [`super::wills`].
     Will {
         client_id: Arc<str>,
+    },
+    /// A message that waits in several sessions; see [`super::bodies`].
+    Body {
+        id: u64,
     },
     /// A message of a group; see [`super::shared`]. Its row is that of whatever group has the filter.
     Shared {
@@ -93,6 +98,7 @@ pub(crate) struct Journal {
     next: u64,
     timer_set: bool,
     discarded: Discarded,
+    pub(super) bodies: Bodies,
 }
 
 /// Stored sessions that ended and whose rows may still be on disk. A CONNECT that finds no session must not be
@@ -115,6 +121,7 @@ impl Journal {
             next: 1,
             timer_set: false,
             discarded: Discarded::default(),
+            bodies: Bodies::default(),
         }
     }
 
@@ -209,7 +216,7 @@ impl Journal {
 
     /// Whether everything is on disk.
     pub(crate) fn is_settled(&self) -> bool {
-        self.changes.is_empty() && self.under_way.is_empty()
+        self.changes.is_empty() && self.bodies.is_settled() && self.under_way.is_empty()
     }
 }
 
@@ -218,7 +225,7 @@ impl Core {
     pub(super) fn make_batch(&mut self, now: Now, all: bool) -> Option<Batch> {
         let journal = &mut self.journal;
         // An answer that waits leaves with a batch, though it has no rows.
-        if journal.changes.is_empty() && journal.waiters.is_empty() {
+        if journal.changes.is_empty() && journal.bodies.is_settled() && journal.waiters.is_empty() {
             return None;
         }
         if !all && journal.waiters.is_empty() && journal.changes.len() < LAZY_MAX {
@@ -228,12 +235,12 @@ impl Core {
             }
             return None;
         }
-        let changes = std::mem::take(&mut journal.changes);
+        let mut changes = std::mem::take(&mut journal.changes);
         let waiters = std::mem::take(&mut journal.waiters);
         let receipts = std::mem::take(&mut journal.receipts);
         let number = journal.next;
         journal.next = number.saturating_add(1);
-        let writes = changes.iter().map(|change| self.derive(change)).collect();
+        let writes = self.derive(&mut changes);
         self.journal.under_way.push_back(UnderWay {
             number,
             changes,
@@ -301,6 +308,7 @@ impl Core {
                     subscription.pending = None;
                 }
             }
+            Change::Body { id } => self.journal.bodies.note_stored(*id),
             Change::Queued { .. }
             | Change::Retained { .. }
             | Change::Shared { .. }
@@ -324,9 +332,11 @@ impl Core {
                     }
                 }
                 Change::Shared { group, number, .. } => self.discard_shared(*group, *number),
+                Change::Body { id } => self.journal.bodies.touch(*id),
                 _ => {}
             }
         }
+        changes.retain(|change| !matches!(change, Change::Body { .. }));
         changes.append(&mut self.journal.changes);
         self.journal.changes = changes;
         if !self.journal.timer_set {

@@ -48,6 +48,17 @@ impl Message {
         }
     }
 
+    /// One that says nothing, in the place of one that stands elsewhere.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            topic: "".into(),
+            payload: Bytes::new(),
+            qos: QoS::AtMostOnce,
+            properties: [].into(),
+            expires: None,
+        }
+    }
+
     /// `B-74`: whether no whole part of its life is left.
     pub(crate) fn is_expired(&self, unix: Millis) -> bool {
         self.expires.is_some_and(|expires| expires <= unix)

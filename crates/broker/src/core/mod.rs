@@ -10,6 +10,7 @@
 
 mod acknowledge;
 mod admit;
+mod bodies;
 mod connect;
 mod connection;
 mod deliver;
@@ -68,7 +69,7 @@ pub use durable::Batch;
 pub use inspect::{ConnectionInfo, Statistics};
 pub use migrate::first_to_second;
 pub use outbox::{Outbox, Pending, Task};
-pub use record::{QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS};
+pub use record::{BODIES, QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS};
 pub use restore::Rows;
 
 /// Names one connection for its whole life, and nothing afterwards.

@@ -4,7 +4,8 @@
 //! |---|---|---|
 //! | [`SESSIONS`] | session number | client id, version, expiry, end of its last connection |
 //! | [`SUBSCRIPTIONS`] | session number, filter | granted QoS; flags and identifier, if it has any |
-//! | [`QUEUED`] | session number, sequence number | QoS, retained, subscription identifiers, message |
+//! | [`QUEUED`] | session number, sequence number | QoS, retained, subscription identifiers; message, or id of its body |
+//! | [`BODIES`] | id | message that waits in several sessions |
 //! | [`RETAINED`] | topic | message |
 //! | [`WILLS`] | client id | retain, delay, when that is over, message |
 //! | [`SHARED`] | filter with `$share/`, a zero byte, number | message |
@@ -39,10 +40,15 @@ pub const RETAINED: Table = "broker.retained";
 /// Wills that may still be published.
 pub const WILLS: Table = "broker.wills";
 
+/// Messages that wait in several sessions.
+pub const BODIES: Table = "broker.bodies";
+
 /// Version of every value but those of [`QUEUED`]; see the table in the module documentation.
 const FORMAT: u8 = 1;
 /// Version of the values of [`QUEUED`]. In 1 there were no subscription identifiers.
 pub(super) const QUEUED_FORMAT: u8 = 2;
+/// The same for a value that has the id of a body instead of a message.
+const REFERENCE_FORMAT: u8 = 3;
 
 /// A row before it becomes a write; without value it is deleted.
 pub(super) struct Row {
@@ -105,21 +111,29 @@ pub(super) fn encode_subscription(qos: QoS, options: Options) -> Vec<u8> {
     out
 }
 
-pub(super) fn encode_queued(kept: Kept<'_>) -> Vec<u8> {
+/// `body`: where the message stands, if not here.
+pub(super) fn encode_queued(kept: Kept<'_>, body: Option<u64>) -> Vec<u8> {
     let Kept {
         message,
         qos,
         retained,
         ids,
     } = kept;
-    let mut out = vec![QUEUED_FORMAT, qos.bits(), u8::from(retained)];
+    let format = match body {
+        Some(_) => REFERENCE_FORMAT,
+        None => QUEUED_FORMAT,
+    };
+    let mut out = vec![format, qos.bits(), u8::from(retained)];
     // A session has at most some thousand subscriptions, and so a message.
     let count = u16::try_from(ids.len()).unwrap_or(u16::MAX);
     out.extend_from_slice(&count.to_be_bytes());
     for id in ids.iter().take(count.into()) {
         out.extend_from_slice(&id.to_be_bytes());
     }
-    put_message(&mut out, message);
+    match body {
+        Some(body) => out.extend_from_slice(&body.to_be_bytes()),
+        None => put_message(&mut out, message),
+    }
     out
 }
 
@@ -212,7 +226,15 @@ pub(super) struct StoredMessage {
     pub(super) qos: QoS,
     pub(super) retained: bool,
     pub(super) ids: Vec<u32>,
-    pub(super) message: Message,
+    pub(super) content: Content,
+}
+
+/// What a stored message of a session says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    Message(Message),
+    /// Its body has this id.
+    Body(u64),
 }
 
 pub(super) fn decode_queued(key: &[u8], value: &[u8]) -> Result<StoredMessage, Damaged> {
@@ -221,20 +243,32 @@ pub(super) fn decode_queued(key: &[u8], value: &[u8]) -> Result<StoredMessage, D
     let sequence = key.u64()?;
     key.end()?;
     let mut value = Reader(value);
-    value.format_of(QUEUED_FORMAT)?;
+    let refers = value.0.first() == Some(&REFERENCE_FORMAT);
+    value.format_of(if refers {
+        REFERENCE_FORMAT
+    } else {
+        QUEUED_FORMAT
+    })?;
     let qos = value.qos()?;
     let retained = value.bool()?;
     let mut ids = Vec::new();
     for _ in 0..value.array().map(u16::from_be_bytes)? {
         ids.push(value.u32()?);
     }
+    let content = if refers {
+        let id = value.u64()?;
+        value.end()?;
+        Content::Body(id)
+    } else {
+        Content::Message(value.message()?)
+    };
     Ok(StoredMessage {
         number,
         sequence,
         qos,
         retained,
         ids,
-        message: value.message()?,
+        content,
     })
 }
 
@@ -273,6 +307,13 @@ pub(super) fn decode_will(key: &[u8], value: &[u8]) -> Result<(Arc<str>, Will), 
         due,
     };
     Ok((text(key)?.into(), will))
+}
+
+pub(super) fn decode_body(key: &[u8], value: &[u8]) -> Result<(u64, Message), Damaged> {
+    let mut key = Reader(key);
+    let id = key.u64()?;
+    key.end()?;
+    Ok((id, decode_retained(value)?))
 }
 
 struct Reader<'a>(&'a [u8]);

@@ -11,8 +11,9 @@ use thingwire_store::StoreError;
 use super::Core;
 use super::durable::Change;
 use super::record::{
-    Damaged, QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS, decode_queued,
-    decode_retained, decode_session, decode_shared, decode_subscription, decode_will,
+    BODIES, Content, Damaged, QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS,
+    decode_body, decode_queued, decode_retained, decode_session, decode_shared,
+    decode_subscription, decode_will,
 };
 use super::session::{Queued, Session, Subscription};
 use super::slab::Key;
@@ -33,6 +34,8 @@ pub struct Rows {
     pub shared: Vec<thingwire_store::Row>,
     /// Of [`WILLS`].
     pub wills: Vec<thingwire_store::Row>,
+    /// Of [`BODIES`].
+    pub bodies: Vec<thingwire_store::Row>,
 }
 
 impl Rows {
@@ -48,6 +51,7 @@ impl Rows {
             retained: store.scan(RETAINED, &[])?,
             shared: store.scan(SHARED, &[])?,
             wills: store.scan(WILLS, &[])?,
+            bodies: store.scan(BODIES, &[])?,
         })
     }
 }
@@ -125,14 +129,28 @@ impl Core {
                 });
             }
         }
+        for (key, value) in &rows.bodies {
+            let (id, message) = decode_body(key, value).map_err(damaged(BODIES))?;
+            self.journal.bodies.restore(id, message);
+        }
         for (key, value) in &rows.queued {
             let stored = decode_queued(key, value).map_err(damaged(QUEUED))?;
             self.next_session = self.next_session.max(stored.number.saturating_add(1));
-            let Some(session) = numbers
-                .get(&stored.number)
+            let (number, sequence) = (stored.number, stored.sequence);
+            let found = numbers
+                .get(&number)
                 .and_then(|key| self.sessions.get_mut(*key))
-            else {
-                let (number, sequence) = (stored.number, stored.sequence);
+                .and_then(|session| {
+                    let message = match stored.content {
+                        Content::Message(message) => Arc::new(message),
+                        Content::Body(id) => {
+                            let bodies = &mut self.journal.bodies;
+                            bodies.restore_place((number, sequence), id)?
+                        }
+                    };
+                    Some((session, message))
+                });
+            let Some((session, message)) = found else {
                 self.journal.push(Change::Queued {
                     session: Key::NOWHERE,
                     number,
@@ -142,8 +160,8 @@ impl Core {
                 continue;
             };
             session.restore(Queued {
-                sequence: stored.sequence,
-                message: Arc::new(stored.message),
+                sequence,
+                message,
                 qos: stored.qos,
                 retained: stored.retained,
                 ids: (!stored.ids.is_empty()).then(|| stored.ids.into()),
@@ -151,6 +169,7 @@ impl Core {
                 tried: false,
             });
         }
+        self.journal.bodies.sweep();
         for (_, value) in &rows.retained {
             let message = decode_retained(value).map_err(damaged(RETAINED))?;
             if message.is_expired(now.unix) {

@@ -91,7 +91,7 @@ pub(crate) struct Subscription {
 /// A message as its row holds it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Kept<'a> {
-    pub(crate) message: &'a Message,
+    pub(crate) message: &'a Arc<Message>,
     pub(crate) qos: QoS,
     pub(crate) retained: bool,
     pub(crate) ids: &'a [u32],
@@ -413,7 +413,7 @@ impl Session {
         {
             let sent = self.in_flight.get(at)?;
             return Some(Kept {
-                message: sent.message.as_deref()?,
+                message: sent.message.as_ref()?,
                 qos: sent.qos,
                 retained: sent.retained,
                 ids: sent.ids.as_deref().unwrap_or_default(),

@@ -13,13 +13,13 @@ use thingwire_store::{Row, Table};
 
 use super::message::Message;
 use super::record::{
-    Damaged, decode_queued, decode_retained, decode_session, decode_shared, decode_subscription,
-    decode_will, encode_message, encode_queued, encode_subscription, encode_will, put_session,
-    queued_key, session_key, shared_key, subscription_key,
+    self, Damaged, decode_body, decode_queued, decode_retained, decode_session, decode_shared,
+    decode_subscription, decode_will, encode_message, encode_queued, encode_subscription,
+    encode_will, put_session, queued_key, session_key, shared_key, subscription_key,
 };
 pub use agree::problems;
 
-pub use super::record::{QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS};
+pub use super::record::{BODIES, QUEUED, RETAINED, SESSIONS, SHARED, SUBSCRIPTIONS, WILLS};
 use super::routes::Options;
 use super::session::Kept;
 use super::shared::inner;
@@ -27,7 +27,15 @@ use super::wills::Will;
 use crate::Millis;
 
 /// The broker's tables, in the order in which their rows need each other.
-pub const TABLES: [Table; 6] = [SESSIONS, SUBSCRIPTIONS, QUEUED, SHARED, RETAINED, WILLS];
+pub const TABLES: [Table; 7] = [
+    SESSIONS,
+    SUBSCRIPTIONS,
+    BODIES,
+    QUEUED,
+    SHARED,
+    RETAINED,
+    WILLS,
+];
 
 /// One row.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +80,13 @@ pub enum Record {
         retained: bool,
         /// Subscription identifiers.
         identifiers: Vec<u32>,
+        /// The message, or where it stands.
+        content: Content,
+    },
+    /// A message that waits in several sessions.
+    Body {
+        /// Its name in their rows.
+        id: u64,
         /// The message.
         message: StoredMessage,
     },
@@ -102,6 +117,15 @@ pub enum Record {
         /// What will be published; its expiry is not set yet.
         message: StoredMessage,
     },
+}
+
+/// What a message that waits says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// It stands in its row.
+    Message(StoredMessage),
+    /// It is a [`Record::Body`] with this id.
+    Body(u64),
 }
 
 /// A message as it was published.
@@ -186,15 +210,25 @@ impl Record {
                 qos,
                 retained,
                 identifiers,
-                message,
+                content,
             } => {
-                let value = encode_queued(Kept {
-                    message: &message.message(),
+                let (message, body) = match content {
+                    Content::Message(message) => (message.message(), None),
+                    // A row with a body has nothing of its message.
+                    Content::Body(id) => (Message::nothing(), Some(*id)),
+                };
+                let kept = Kept {
+                    message: &message.into(),
                     qos: *qos,
                     retained: *retained,
                     ids: identifiers,
-                });
+                };
+                let value = encode_queued(kept, body);
                 (QUEUED, (queued_key(*session, *sequence), value))
+            }
+            Self::Body { id, message } => {
+                let value = encode_message(&message.message());
+                (BODIES, (session_key(*id), value))
             }
             Self::Shared {
                 filter,
@@ -258,7 +292,19 @@ fn read(table: &str, key: &[u8], value: &[u8]) -> Result<Record, Damaged> {
                 qos: stored.qos,
                 retained: stored.retained,
                 identifiers: stored.ids,
-                message: StoredMessage::new(stored.message),
+                content: match stored.content {
+                    record::Content::Message(message) => {
+                        Content::Message(StoredMessage::new(message))
+                    }
+                    record::Content::Body(id) => Content::Body(id),
+                },
+            }
+        }
+        BODIES => {
+            let (id, message) = decode_body(key, value)?;
+            Record::Body {
+                id,
+                message: StoredMessage::new(message),
             }
         }
         SHARED => {
@@ -303,6 +349,7 @@ const fn table_of(record: &Record) -> Table {
         Record::Session { .. } => SESSIONS,
         Record::Subscription { .. } => SUBSCRIPTIONS,
         Record::Queued { .. } => QUEUED,
+        Record::Body { .. } => BODIES,
         Record::Shared { .. } => SHARED,
         Record::Retained { .. } => RETAINED,
         Record::Will { .. } => WILLS,
@@ -331,7 +378,15 @@ fn valid(record: &Record) -> Result<(), Damaged> {
         Record::Will { message, .. } if message.expires.is_some() => {
             return Err(Damaged("a Will expires after its publication, not before"));
         }
-        Record::Queued { message, .. }
+        Record::Queued {
+            content: Content::Body(_),
+            ..
+        } => None,
+        Record::Queued {
+            content: Content::Message(message),
+            ..
+        }
+        | Record::Body { message, .. }
         | Record::Will { message, .. }
         | Record::Shared { message, .. }
         | Record::Retained { message } => Some(message),

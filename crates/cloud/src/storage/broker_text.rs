@@ -4,7 +4,7 @@
 //! those of the PUBLISH packet, in hex. What has its usual value is left out.
 
 use serde::{Deserialize, Serialize};
-use thingwire_broker::core::stored::{Record, StoredMessage};
+use thingwire_broker::core::stored::{Content, Record, StoredMessage};
 use thingwire_broker::{Millis, QoS};
 use thingwire_mqtt::Version;
 
@@ -45,8 +45,14 @@ pub(super) enum BrokerLine {
         retained: bool,
         #[serde(default, skip_serializing_if = "is_default")]
         identifiers: Vec<u32>,
-        message: Message,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        message: Option<Message>,
+        /// Instead of the message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        body: Option<u64>,
     },
+    #[serde(rename = "broker.bodies", rename_all = "camelCase")]
+    Body { body: u64, message: Message },
     #[serde(rename = "broker.shared", rename_all = "camelCase")]
     Shared {
         filter: String,
@@ -127,13 +133,24 @@ impl BrokerLine {
                 qos,
                 retained,
                 identifiers,
-                message,
-            } => Self::Queued {
-                session,
-                sequence,
-                qos: qos.bits(),
-                retained,
-                identifiers,
+                content,
+            } => {
+                let (message, body) = match content {
+                    Content::Message(message) => (Some(Message::of(message)), None),
+                    Content::Body(id) => (None, Some(id)),
+                };
+                Self::Queued {
+                    session,
+                    sequence,
+                    qos: qos.bits(),
+                    retained,
+                    identifiers,
+                    message,
+                    body,
+                }
+            }
+            Record::Body { id, message } => Self::Body {
+                body: id,
                 message: Message::of(message),
             },
             Record::Shared {
@@ -205,12 +222,21 @@ impl BrokerLine {
                 retained,
                 identifiers,
                 message,
+                body,
             } => Record::Queued {
                 session,
                 sequence,
                 qos: quality(qos)?,
                 retained,
                 identifiers,
+                content: match (message, body) {
+                    (Some(message), None) => Content::Message(message.stored()?),
+                    (None, Some(id)) => Content::Body(id),
+                    _ => return Err("one of `message` and `body` must be there".to_owned()),
+                },
+            },
+            Self::Body { body, message } => Record::Body {
+                id: body,
                 message: message.stored()?,
             },
             Self::Shared {

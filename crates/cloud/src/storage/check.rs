@@ -131,6 +131,7 @@ fn name(entry: &Entry) -> String {
         stored::QUEUED => number(0)
             .zip(number(8))
             .map(|(session, sequence)| format!("session {session}, message {sequence}")),
+        stored::BODIES => number(0).map(|body| format!("body {body}")),
         stored::SHARED => key.len().checked_sub(9).and_then(|end| {
             let number = number(end.saturating_add(1))?;
             Some(format!("{}, message {number}", text(key.get(..end))?))

@@ -151,6 +151,46 @@ fn a_will_is_exported_imported_and_checked() {
     );
 }
 
+#[test]
+fn bodies_are_exported_imported_and_checked() {
+    let disk = disk_with(SECOND, &FORMAT_2);
+    let store = RedbStore::with_backend_and_format(disk.clone(), &FORMAT).unwrap();
+    let lines = [
+        r#"{"table":"broker.bodies","body":5,"message":{"topic":"home/a","qos":1,"payload":"on"}}"#,
+        r#"{"table":"broker.queued","session":1,"sequence":9,"qos":1,"body":5}"#,
+    ];
+    let rows = lines.map(|line| {
+        let Entry { table, row } = text::entry(line).unwrap();
+        put(table, row.0, row.1)
+    });
+    store.commit(rows.to_vec()).unwrap();
+    drop(store);
+    let snapshot = Snapshot::with_backend(disk, &FORMAT).unwrap();
+    assert_eq!(check(&snapshot).unwrap().problems, []);
+    let shown = exported(&snapshot, false);
+    assert!(lines.iter().all(|line| shown.contains(line)), "{shown}");
+    let (folder, _) = imported(&shown).unwrap();
+    assert_eq!(exported(&open(folder.path()).unwrap(), false), shown);
+    let whole = entries(&snapshot).unwrap();
+    for (gone, problem) in [
+        (stored::BODIES, "there is no body 5"),
+        (stored::QUEUED, "no message has this body"),
+    ] {
+        let mut rest = whole.clone();
+        rest.retain(|entry| {
+            entry.table != gone
+                || entry.row.0.first() != Some(&0)
+                || entry.row.0.last() != Some(&if gone == stored::BODIES { 5 } else { 9 })
+        });
+        assert_eq!(rest.len() + 1, whole.len());
+        let found = check::disagreements(&rest);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].1, problem);
+    }
+    let error = text::entry(&lines[1].replace(r#","body":5"#, "")).unwrap_err();
+    assert_eq!(error, "one of `message` and `body` must be there");
+}
+
 /// The step is what a broker of this version needs: it reads nothing of the first format.
 #[test]
 fn a_broker_of_today_does_not_read_messages_of_the_first_format() {

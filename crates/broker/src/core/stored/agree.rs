@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::Record;
+use super::{Content, Record};
 use crate::core::shared::inner;
 
 /// What does not fit together, each with the place of its record in the list.
@@ -11,6 +11,7 @@ pub fn problems(records: &[Record]) -> Vec<(usize, String)> {
     let mut numbers = HashSet::new();
     let mut clients: HashMap<&str, u64> = HashMap::new();
     let mut groups = HashSet::new();
+    let (mut bodies, mut wanted) = (HashSet::new(), HashSet::new());
     let mut found = Vec::new();
     for (place, record) in records.iter().enumerate() {
         match record {
@@ -25,6 +26,11 @@ pub fn problems(records: &[Record]) -> Vec<(usize, String)> {
                     ));
                 }
             }
+            Record::Body { id, .. } => drop(bodies.insert(*id)),
+            Record::Queued {
+                content: Content::Body(id),
+                ..
+            } => drop(wanted.insert(*id)),
             Record::Subscription { filter, .. } if inner(filter).is_some() => {
                 groups.insert(filter.as_str());
             }
@@ -37,6 +43,15 @@ pub fn problems(records: &[Record]) -> Vec<(usize, String)> {
                 if !numbers.contains(session) =>
             {
                 found.push((place, format!("there is no session {session}")));
+            }
+            Record::Queued {
+                content: Content::Body(id),
+                ..
+            } if !bodies.contains(id) => {
+                found.push((place, format!("there is no body {id}")));
+            }
+            Record::Body { id, .. } if !wanted.contains(id) => {
+                found.push((place, "no message has this body".to_owned()));
             }
             Record::Shared { filter, .. } if !groups.contains(filter.as_str()) => {
                 found.push((place, format!("no session is subscribed to `{filter}`")));

@@ -38,7 +38,19 @@ fn records() -> Vec<Record> {
             qos,
             retained: true,
             identifiers: vec![7, 268_435_455],
-            message: message("a/b"),
+            content: Content::Message(message("a/b")),
+        },
+        Record::Queued {
+            session: 3,
+            sequence: 10,
+            qos,
+            retained: false,
+            identifiers: vec![8],
+            content: Content::Body(5),
+        },
+        Record::Body {
+            id: 5,
+            message: message("b"),
         },
         Record::Shared {
             filter: "$share/g/a".to_owned(),
@@ -112,8 +124,9 @@ fn what_does_not_fit_is_named() {
         [
             (1, "there is no session 3".to_owned()),
             (2, "there is no session 3".to_owned()),
-            (3, "no session is subscribed to `$share/g/a`".to_owned()),
-            (6, "client `lamp` has session 4 as well".to_owned()),
+            (3, "there is no session 3".to_owned()),
+            (5, "no session is subscribed to `$share/g/a`".to_owned()),
+            (8, "client `lamp` has session 4 as well".to_owned()),
         ]
     );
 }
@@ -127,7 +140,8 @@ fn what_could_never_have_been_stored_is_refused() {
             Record::Subscription { filter, .. } | Record::Shared { filter, .. } => {
                 "#/a".clone_into(filter);
             }
-            Record::Queued { message, .. } => "a/+".clone_into(&mut message.topic),
+            Record::Queued { content, .. } => *content = Content::Message(message("a/+")),
+            Record::Body { message, .. } => "a/+".clone_into(&mut message.topic),
             Record::Retained { message } => message.payload = Bytes::new(),
             Record::Will { message, .. } => message.expires = Some(Millis(5)),
         }

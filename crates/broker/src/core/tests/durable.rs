@@ -442,6 +442,12 @@ fn a_damaged_row_is_named_and_nothing_panics() {
     world.lose(&member);
     world.say1(&from, "a", "x", 1);
     world.send(&from, &[retained("r", "x")]);
+    for name in ["one", "two"] {
+        let (waiting, _) = world.persistent(V5, name);
+        world.subscribe(&waiting, &[("long", Q1)]);
+        world.lose(&waiting);
+    }
+    world.say1(&from, "long", &"x".repeat(100), 2);
     world.connecting(with_will(clean(V5, "mortal"), "a", Q1, true));
     world.pass(2);
     let row = |wanted| -> Vec<thingwire_store::Row> {
@@ -460,14 +466,16 @@ fn a_damaged_row_is_named_and_nothing_panics() {
         retained: row(crate::core::RETAINED),
         shared: row(crate::core::SHARED),
         wills: row(crate::core::WILLS),
+        bodies: row(crate::core::BODIES),
     };
-    let tables: [fn(&mut Rows) -> &mut Vec<thingwire_store::Row>; 6] = [
+    let tables: [fn(&mut Rows) -> &mut Vec<thingwire_store::Row>; 7] = [
         |rows| &mut rows.sessions,
         |rows| &mut rows.subscriptions,
         |rows| &mut rows.queued,
         |rows| &mut rows.retained,
         |rows| &mut rows.shared,
         |rows| &mut rows.wills,
+        |rows| &mut rows.bodies,
     ];
     for table in tables {
         let len = table(&mut whole.clone())[0].1.len();

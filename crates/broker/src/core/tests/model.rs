@@ -240,6 +240,7 @@ fn the_model_notices_what_is_lost_doubled_misplaced_or_forgotten() {
         Sabotage::ForgetsARetainedMessageInACrash,
         Sabotage::LosesAGroupsMessageInACrash,
         Sabotage::LosesAWillInACrash,
+        Sabotage::LosesABodyInACrash,
         Sabotage::SwapsTwoMessages,
         Sabotage::DeliversTwice,
         Sabotage::SwallowsAMessage,

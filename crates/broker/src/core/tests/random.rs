@@ -236,7 +236,11 @@ impl Life {
             self.retained.entry(topic).or_default().1.insert(number);
         }
         self.unanswered.insert(id, (number, topic, retain, owed));
-        let payload = number.to_string();
+        // Long enough to be stored once for all who wait for it, or not.
+        let payload = match number % 3 {
+            0 => number.to_string(),
+            _ => format!("{number:070}"),
+        };
         let publish = Publish {
             qos: Q1,
             packet_id: PacketId::new(id),
@@ -358,6 +362,9 @@ impl Life {
         for (who, known) in self.clients.iter().enumerate() {
             assert!(known.owed.is_empty(), "{who} never got {:?}", known.owed);
         }
+        // Nothing is left over, and nothing is missing.
+        self.world.pass(3);
+        self.world.assert_bodies();
         for (topic, (last, since)) in std::mem::take(&mut self.retained) {
             let late = self.world.client(self.version, "late");
             let got = self.world.subscribe(&late, &[(TOPICS[topic], Q0)]);

@@ -20,6 +20,7 @@ pub(super) enum Sabotage {
     ForgetsARetainedMessageInACrash,
     LosesAGroupsMessageInACrash,
     LosesAWillInACrash,
+    LosesABodyInACrash,
     SwapsTwoMessages,
     DeliversTwice,
     SwallowsAMessage,
@@ -191,6 +192,9 @@ impl Life {
             }
             Step::Crash => self.crash(),
         }
+        if self.sabotage == Sabotage::None {
+            self.world.assert_bodies();
+        }
         self.compare()
     }
 
@@ -327,7 +331,9 @@ impl Life {
         }
         let payload = match what.number {
             0 => String::new(),
-            number => number.to_string(),
+            // Long enough to be stored once for all who wait for it, or not.
+            number if number.is_multiple_of(3) => number.to_string(),
+            number => format!("{number:070}"),
         };
         let publish = Publish {
             qos: what.qos,
@@ -364,6 +370,7 @@ impl Life {
             Sabotage::ForgetsARetainedMessageInACrash => Some(super::super::super::RETAINED),
             Sabotage::LosesAGroupsMessageInACrash => Some(super::super::super::SHARED),
             Sabotage::LosesAWillInACrash => Some(super::super::super::WILLS),
+            Sabotage::LosesABodyInACrash => Some(super::super::super::BODIES),
             _ => None,
         };
         let lost = self
