@@ -35,6 +35,7 @@ const SOURCES: &[(&str, &str)] = &[
     ("firmware/esp/src/queue.rs", ""),
     ("firmware/esp/src/radio.rs", ""),
     ("firmware/esp/src/settings.rs", ""),
+    ("firmware/esp/src/storage.rs", ""),
     ("firmware/esp/src/watchdog.rs", ""),
 ];
 

@@ -4,6 +4,7 @@
 //! - [`sntp`]: the packets that ask for the time, and what an answer is worth;
 //! - [`wifi`]: which network to join next, when, and what to say about it; the networks set on the board;
 //! - [`console`] and [`improv`]: what a person, or a browser, says on the serial line;
+//! - [`PartitionEntry`]: where a partition lies in flash;
 //! - [`Calendar`]: a date from a count of seconds, as certificates want it;
 //! - [`AlertWatch`]: which TLS alert went by, for a TLS library that does not tell.
 //!
@@ -30,6 +31,7 @@ pub mod console;
 pub mod improv;
 mod kit_image;
 mod kit_image_error;
+mod partition;
 pub mod sntp;
 pub mod wifi;
 
@@ -39,3 +41,4 @@ pub use kit_image::{
     Few, KitImage, Limit, MqttVersion, Secret, TimeServer, TlsVersions, WifiNetwork,
 };
 pub use kit_image_error::{ImageError, ImageWriteError};
+pub use partition::PartitionEntry;

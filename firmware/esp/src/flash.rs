@@ -7,19 +7,17 @@ use core::fmt;
 
 use embedded_storage::nor_flash::{NorFlashError, NorFlashErrorKind};
 use embedded_storage_async::nor_flash::{ErrorType, MultiwriteNorFlash, NorFlash, ReadNorFlash};
-use esp_bootloader_esp_idf::partitions::{
-    FlashStorage, PARTITION_TABLE_MAX_LEN, PartitionEntry, read_partition_table,
-};
 use esp_hal::peripherals::FLASH;
 use static_cell::StaticCell;
-use thingwire_chip::KitImage;
+use thingwire_chip::{KitImage, PartitionEntry};
 
 use crate::say;
+use crate::storage::Storage;
 
 /// The flash and the partitions that are of interest.
 #[derive(Clone, Copy)]
 pub(crate) struct Flash {
-    storage: &'static RefCell<FlashStorage<'static>>,
+    storage: &'static RefCell<Storage>,
     kit: Option<PartitionEntry>,
     settings: Option<PartitionEntry>,
     queue: Option<PartitionEntry>,
@@ -27,7 +25,7 @@ pub(crate) struct Flash {
 
 /// A partition that can be written.
 pub struct Partition {
-    storage: &'static RefCell<FlashStorage<'static>>,
+    storage: &'static RefCell<Storage>,
     entry: PartitionEntry,
 }
 
@@ -52,30 +50,20 @@ impl NorFlashError for FlashError {
 impl Flash {
     /// Finds the partitions. Call it once.
     pub(crate) fn find(flash: FLASH<'static>) -> Self {
-        static STORAGE: StaticCell<RefCell<FlashStorage<'static>>> = StaticCell::new();
-        let mut table = [0; PARTITION_TABLE_MAX_LEN];
-        let mut found = Self {
-            storage: STORAGE.init(RefCell::new(FlashStorage::new(flash))),
-            kit: None,
-            settings: None,
-            queue: None,
-        };
-        let mut storage = found.storage.borrow_mut();
-        match read_partition_table(&mut storage, &mut table) {
-            Ok(table) => {
-                for entry in table.iter().filter(is_ours) {
-                    match entry.label_as_str() {
-                        "kit" => found.kit = Some(entry),
-                        "settings" => found.settings = Some(entry),
-                        "queue" => found.queue = Some(entry),
-                        _ => {}
-                    }
-                }
-            }
-            Err(_) => say!("the partition table cannot be read"),
+        static STORAGE: StaticCell<RefCell<Storage>> = StaticCell::new();
+        let storage = &*STORAGE.init(RefCell::new(Storage::new(flash)));
+        let mut table = [0; PartitionEntry::TABLE_LEN];
+        let at = PartitionEntry::TABLE_OFFSET;
+        let read = storage.borrow_mut().read(at, &mut table, true);
+        if read.is_err() || !PartitionEntry::is_table(&table) {
+            say!("the partition table cannot be read");
         }
-        drop(storage);
-        found
+        Self {
+            storage,
+            kit: PartitionEntry::find(&table, "kit"),
+            settings: PartitionEntry::find(&table, "settings"),
+            queue: PartitionEntry::find(&table, "queue"),
+        }
     }
 
     /// Reads the kit's partition into `buffer`.
@@ -89,12 +77,14 @@ impl Flash {
         let entry = self
             .kit
             .ok_or("the flash has no partition `kit`: write firmware/partitions.csv")?;
-        let mut storage = self.storage.borrow_mut();
-        let mut region = entry.as_flash_region(&mut storage);
-        let len = region.partition_size().min(buffer.len());
+        let len = usize::try_from(entry.size()).unwrap_or_default();
+        let len = len.min(buffer.len());
         let part = buffer.get_mut(..len).unwrap_or_default();
-        region
-            .read(0, part)
+        let mut storage = self.storage.borrow_mut();
+        entry
+            .address(0, len)
+            .ok_or(FlashError)
+            .and_then(|address| storage.read(address, part, entry.is_encrypted()))
             .map_err(|_| "the partition `kit` cannot be read")
     }
 
@@ -116,22 +106,35 @@ impl Flash {
     }
 }
 
-/// Whether it is of the kind that `firmware/partitions.csv` gives to all of ours: `data, undefined`. The library that reads the
-/// table panics when it looks into a partition of a kind that it does not know, which would be a start without an end.
-fn is_ours(entry: &PartitionEntry) -> bool {
-    (entry.raw_type(), entry.raw_subtype()) == (1, 6)
-}
+// Kits are read in whole words.
+const _: () = assert!(KitImage::MAX_LEN.is_multiple_of(4));
 
 impl Partition {
     /// Its length in bytes.
     pub(crate) fn len(&self) -> u32 {
-        self.entry.len()
+        self.entry.size()
+    }
+
+    /// Where in flash that lies, in a partition that may be read as it is.
+    fn address(&self, offset: u32, len: usize) -> Result<u32, FlashError> {
+        if self.entry.is_encrypted() && esp_storage::flash_encryption() {
+            return Err(FlashError);
+        }
+        self.entry.address(offset, len).ok_or(FlashError)
+    }
+
+    /// The same, for writing.
+    fn address_to_write(&self, offset: u32, len: usize) -> Result<u32, FlashError> {
+        if self.entry.is_read_only() {
+            return Err(FlashError);
+        }
+        self.address(offset, len)
     }
 }
 
 impl fmt::Debug for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Partition({})", self.entry.label_as_str())
+        f.debug_tuple("Partition").field(&self.entry).finish()
     }
 }
 
@@ -143,15 +146,12 @@ impl ReadNorFlash for Partition {
     const READ_SIZE: usize = 4;
 
     async fn read(&mut self, offset: u32, bytes: &mut [u8]) -> Result<(), FlashError> {
-        let mut storage = self.storage.borrow_mut();
-        let mut region = self.entry.as_flash_region(&mut storage);
-        let mut flash = region.as_nor_flash().map_err(|_| FlashError)?;
-        embedded_storage::nor_flash::ReadNorFlash::read(&mut flash, offset, bytes)
-            .map_err(|_| FlashError)
+        let address = self.address(offset, bytes.len())?;
+        self.storage.borrow_mut().read(address, bytes, false)
     }
 
     fn capacity(&self) -> usize {
-        usize::try_from(self.entry.len()).unwrap_or_default()
+        usize::try_from(self.entry.size()).unwrap_or_default()
     }
 }
 
@@ -160,18 +160,17 @@ impl NorFlash for Partition {
     const ERASE_SIZE: usize = 4096;
 
     async fn erase(&mut self, from: u32, to: u32) -> Result<(), FlashError> {
-        let mut storage = self.storage.borrow_mut();
-        let mut region = self.entry.as_flash_region(&mut storage);
-        let mut flash = region.as_nor_flash().map_err(|_| FlashError)?;
-        embedded_storage::nor_flash::NorFlash::erase(&mut flash, from, to).map_err(|_| FlashError)
+        let len = to.checked_sub(from).ok_or(FlashError)?;
+        let len = usize::try_from(len).map_err(|_| FlashError)?;
+        let address = self.address_to_write(from, len)?;
+        // Both ends are inside.
+        let end = self.address_to_write(to, 0)?;
+        self.storage.borrow_mut().erase(address, end)
     }
 
     async fn write(&mut self, offset: u32, bytes: &[u8]) -> Result<(), FlashError> {
-        let mut storage = self.storage.borrow_mut();
-        let mut region = self.entry.as_flash_region(&mut storage);
-        let mut flash = region.as_nor_flash().map_err(|_| FlashError)?;
-        embedded_storage::nor_flash::NorFlash::write(&mut flash, offset, bytes)
-            .map_err(|_| FlashError)
+        let address = self.address_to_write(offset, bytes.len())?;
+        self.storage.borrow_mut().write(address, bytes)
     }
 }
 

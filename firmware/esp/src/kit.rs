@@ -20,14 +20,20 @@ pub(crate) fn loaded() -> Option<KitImage<'static>> {
     critical_section::with(|cs| LOADED.borrow(cs).get())
 }
 
-/// Reads the kit, and waits for one that can be read. `compiled` is used when the partition holds none at all.
+/// Reads the kit, and waits for one that can be read. `compiled` is used when the partition holds none at all, or is
+/// not there.
 pub(crate) async fn load(flash: Flash, compiled: Option<&'static [u8]>) -> KitImage<'static> {
     static IMAGE: ConstStaticCell<[u8; KitImage::MAX_LEN]> =
         ConstStaticCell::new([0; KitImage::MAX_LEN]);
     let image = IMAGE.take();
     loop {
         match flash.read_kit(image) {
-            Err(words) => say!("{words}"),
+            Err(words) => {
+                say!("{words}");
+                if compiled.is_some() {
+                    break;
+                }
+            }
             Ok(()) => match KitImage::read(image) {
                 Ok(_) => break,
                 Err(ImageError::Missing) if compiled.is_some() => break,

@@ -33,6 +33,7 @@ mod settings;
 #[cfg(feature = "stages")]
 pub mod stages;
 mod status;
+mod storage;
 mod time;
 mod uart;
 mod watchdog;
