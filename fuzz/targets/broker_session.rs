@@ -12,8 +12,8 @@ use std::task::{Context, Poll, Waker};
 
 use libfuzzer_sys::fuzz_target;
 use thingwire_broker::core::{
-    BODIES, Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED, SUBSCRIPTIONS,
-    Task, WILLS,
+    BODIES, Batch, ConnectionKey, Core, Outbox, QUEUED, RETAINED, Rows, SESSIONS, SHARED,
+    SUBSCRIPTIONS, Task, WILLS,
 };
 use thingwire_broker::{AllowAll, Behaviour, Config, Millis, Now, Peer, Quotas, Silent};
 use thingwire_mqtt::{Packet, Version, split};
