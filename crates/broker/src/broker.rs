@@ -7,7 +7,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
 
@@ -24,6 +24,8 @@ struct Shared {
     store: Option<Arc<dyn Store>>,
     /// Batches that are done, and whether they are on disk.
     done: Mutex<Vec<(u64, bool)>>,
+    /// The last batch was refused, and the log says so.
+    refused: AtomicBool,
     started: Instant,
     /// When the timer task will next wake by itself; `u64::MAX` is never.
     armed: AtomicU64,
@@ -84,6 +86,7 @@ impl Broker {
             core: Mutex::new(core),
             store,
             done: Mutex::new(Vec::new()),
+            refused: AtomicBool::new(false),
             started,
             armed: AtomicU64::new(u64::MAX),
             rearm: Arc::clone(&rearm),
@@ -290,10 +293,8 @@ impl Shared {
             let shared = Arc::downgrade(self);
             let number = batch.number;
             let done = move |result: Result<(), StoreError>| {
-                if let Err(error) = &result {
-                    tracing::error!(%error, "what the broker must remember was not stored");
-                }
                 if let Some(shared) = shared.upgrade() {
+                    shared.log_refusal(&result);
                     shared.done().push((number, result.is_ok()));
                     shared.settle();
                 }
@@ -306,6 +307,18 @@ impl Shared {
             self.rearm.notify_one();
         }
         effects.wakers
+    }
+
+    /// Once an outage: a full disk is often the disk that the log is on.
+    fn log_refusal(&self, result: &Result<(), StoreError>) {
+        let before = self.refused.swap(result.is_err(), Ordering::Relaxed);
+        match result {
+            Err(error) if !before => {
+                tracing::error!(%error, "what the broker must remember was not stored");
+            }
+            Ok(()) if before => tracing::info!("what the broker must remember is stored again"),
+            _ => {}
+        }
     }
 
     fn done(&self) -> std::sync::MutexGuard<'_, Vec<(u64, bool)>> {

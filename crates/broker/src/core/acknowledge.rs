@@ -14,13 +14,15 @@ use thingwire_mqtt::{
 use super::Core;
 use super::disconnect::Ending;
 use super::slab::Key;
+use super::wills::WaitingWill;
 use crate::behaviour::IN_FLIGHT_MAXIMUM;
 use crate::{DisconnectReason, Now};
 
 /// One answer.
 pub(crate) enum Ack {
-    /// CONNACK; it is in the outbox already, behind the gate.
-    Connect,
+    /// CONNACK; it is in the outbox already, behind the gate. With the Will that waited in the session until then and is
+    /// discarded with it (`B-60`).
+    Connect(Option<WaitingWill>),
     /// PUBACK with success.
     Publish(PacketId),
     /// PUBACK or PUBREC of MQTT 5 that refuses (`B-51`), with the reason if the client wants it.
@@ -41,6 +43,16 @@ pub(crate) enum Ack {
     },
     /// UNSUBACK; the codes are MQTT 5's.
     Unsubscribe { packet_id: PacketId, codes: Vec<u8> },
+}
+
+impl Waiting {
+    /// When this is CONNACK: the Will that it would have discarded, if there is one.
+    pub(super) fn into_connect(self) -> Option<Option<WaitingWill>> {
+        match self.ack {
+            Ack::Connect(will) => Some(will),
+            _ => None,
+        }
+    }
 }
 
 impl Ack {
@@ -144,7 +156,7 @@ impl Core {
         };
         let version = connected.version;
         match ack {
-            Ack::Connect => self.wakers.extend(connection.outbox.open_gate()),
+            Ack::Connect(_) => self.wakers.extend(connection.outbox.open_gate()),
             Ack::Publish(packet_id) => {
                 let ack = success(packet_id);
                 connection.stage(version, &Packet::PubAck(ack));
@@ -220,7 +232,10 @@ impl Core {
         let session = connected.session;
         let unspecified = ReasonCode::UNSPECIFIED_ERROR;
         let answer = match (ack, version) {
-            (Ack::Connect, _) => {
+            (Ack::Connect(will), _) => {
+                if let Some(will) = will {
+                    self.give_back_will(session, will);
+                }
                 self.fail_connect(now, key, session, version);
                 return;
             }
@@ -297,7 +312,10 @@ impl Core {
         let ending = Ending::new(DisconnectReason::ServerError, STORE_FAILED)
             .without_packet()
             .without_will();
+        let flush_all = self.flush_all;
         self.end_connection(now, key, &ending);
+        // Its Will is not on disk, unless a batch behind this one has it; so nothing needs to be deleted at once.
+        self.flush_all = flush_all || (self.flush_all && self.journal.is_under_way());
         // A session that is not on disk must not be found by the next CONNECT as if it were.
         if !self
             .sessions

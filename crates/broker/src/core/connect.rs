@@ -18,7 +18,7 @@ use super::durable::Change;
 use super::session::Session;
 use super::slab::Key;
 use super::timers::Timer;
-use super::wills::Will;
+use super::wills::{WaitingWill, Will};
 use crate::behaviour::{IN_FLIGHT_MAXIMUM, TOPIC_ALIAS_MAXIMUM};
 use crate::{Client, DisconnectReason, Event, Now, Permissions};
 
@@ -28,6 +28,8 @@ struct Taken {
     session_present: bool,
     /// CONNACK promises that it is there, or that the older one is gone, or a Will, after a crash too.
     durable: bool,
+    /// The Will that waited for its delay.
+    will: Option<WaitingWill>,
 }
 
 impl Core {
@@ -62,6 +64,7 @@ impl Core {
             session,
             session_present,
             durable,
+            will,
         } = self.take_session(now, key, connect, &client, expiry);
         self.accept(now, key, connect, &wishes, client, permissions, session);
 
@@ -93,7 +96,7 @@ impl Core {
             if let Some(connection) = self.connections.get_mut(key) {
                 connection.outbox.gate();
             }
-            self.acknowledge(key, Ack::Connect, true);
+            self.acknowledge(key, Ack::Connect(will), true);
         }
         self.pump(now, session);
     }
@@ -178,10 +181,12 @@ impl Core {
             .get(session)
             .is_some_and(Session::is_persistent);
         self.set_expiry(session, expiry);
+        let mut will = None;
         if let Some(session) = self.sessions.get_mut(session) {
             session.connection = Some(key);
             // Its client is back (`B-60`).
-            if session.will.take().is_some() {
+            will = session.will.take();
+            if will.is_some() {
                 let client_id = Arc::clone(&client.client_id);
                 self.journal.push(Change::Will { client_id });
             }
@@ -194,6 +199,7 @@ impl Core {
             session_present: resumed.is_some(),
             durable: self.journal.enabled
                 && (expiry > 0 || was_stored || was_discarded || connect.will.is_some()),
+            will,
         }
     }
 

@@ -19,7 +19,7 @@ impl Core {
         let mut writes = Vec::with_capacity(changes.len());
         let mut rest = &changes[..];
         while let [change, after @ ..] = rest {
-            writes.push(self.derive_one(change, after.first(), &mut bodies));
+            writes.push(self.derive_one(change.row(), after.first(), &mut bodies));
             rest = after;
         }
         for (id, write) in bodies.finish() {
@@ -32,7 +32,7 @@ impl Core {
 
     /// The message of a row that a publisher waits for.
     fn new_message(&self, change: &Change) -> Option<&Arc<Message>> {
-        match change {
+        match change.row() {
             Change::Queued {
                 session,
                 sequence,
@@ -107,6 +107,7 @@ impl Core {
                     value,
                 }
             }
+            Change::Stays(change) => return self.derive_one(change, after, bodies),
             // Those of bodies are derived after all others.
             Change::Body { id } => Row {
                 table: record::BODIES,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use thingwire_mqtt::{Disconnect, Packet, Properties, Property, ReasonCode, Version};
 
+use super::acknowledge::Waiting;
 use super::durable::{Change, session_end};
 use super::slab::Key;
 use super::timers::Timer;
@@ -253,10 +254,19 @@ impl Core {
             reason: ending.reason,
             detail: ending.detail,
         });
+        // [MQTT-3.1.2-8]: only a connection that was accepted has a Will, and discards the one before it.
+        let unanswered = connected
+            .unacknowledged
+            .pop_front()
+            .and_then(Waiting::into_connect);
+        let accepted = unanswered.is_none();
+        if let Some(Some(earlier)) = unanswered {
+            self.give_back_will(connected.session, earlier);
+        }
         if let Some(will) = connected.will.take() {
             let client_id = Arc::clone(&connected.client.client_id);
             self.journal.push(Change::Will { client_id });
-            if ending.will {
+            if ending.will && accepted {
                 self.part_with_will(now, connected.session, will);
             } else {
                 // A crash a moment later must not send what the client took back.

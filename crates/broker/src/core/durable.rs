@@ -2,12 +2,12 @@
 //!
 //! A [`Change`] only names what changed. When a batch is made, each row is derived ([`super::derive`]) from the state as it is
 //! then: what exists is written, what is gone is deleted. So a batch that failed is repaired by deriving the same
-//! rows again with the next one, and nothing has to be undone on disk.
+//! rows again with the next one, each once, and nothing has to be undone on disk.
 //!
 //! Changes that no answer waits for (deletions after a PUBACK, a session's disconnection) ride along with
-//! the next batch, or go after [`LAZY`] on their own.
+//! the next batch, or go after [`LAZY`] on their own. While the disk refuses, nothing else makes them go sooner.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 use thingwire_mqtt::PacketId;
@@ -61,6 +61,48 @@ pub(crate) enum Change {
         filter: Arc<str>,
         number: u64,
     },
+    /// [`Change::Queued`] or [`Change::Shared`] of a message whose success nobody waits for, because it was promised before (a Will)
+    /// or by nobody: it stays when its batch fails, and is tried again.
+    Stays(Box<Change>),
+}
+
+/// What names a row, for one that several changes name.
+#[derive(PartialEq, Eq, Hash)]
+enum RowName {
+    Session(u64),
+    Subscription(u64, Arc<str>),
+    Queued(u64, u64),
+    Retained(Arc<str>),
+    Will(Arc<str>),
+    Body(u64),
+    Shared(Arc<str>, u64),
+}
+
+impl Change {
+    /// Without the wrapping.
+    pub(crate) fn row(&self) -> &Self {
+        match self {
+            Self::Stays(change) => change,
+            change => change,
+        }
+    }
+
+    fn name(&self) -> RowName {
+        match self {
+            Self::Session { number, .. } => RowName::Session(*number),
+            Self::Subscription { number, filter, .. } => {
+                RowName::Subscription(*number, Arc::clone(filter))
+            }
+            Self::Queued {
+                number, sequence, ..
+            } => RowName::Queued(*number, *sequence),
+            Self::Retained { topic } => RowName::Retained(Arc::clone(topic)),
+            Self::Will { client_id } => RowName::Will(Arc::clone(client_id)),
+            Self::Body { id } => RowName::Body(*id),
+            Self::Shared { filter, number, .. } => RowName::Shared(Arc::clone(filter), *number),
+            Self::Stays(change) => change.name(),
+        }
+    }
 }
 
 /// A batch to be handed to the store; report what became of it with [`Core::stored`].
@@ -97,6 +139,8 @@ pub(crate) struct Journal {
     under_way: VecDeque<UnderWay>,
     next: u64,
     timer_set: bool,
+    /// A batch failed, and neither has one reached the disk since nor has [`LAZY`] passed.
+    refused: bool,
     discarded: Discarded,
     pub(super) bodies: Bodies,
 }
@@ -120,6 +164,7 @@ impl Journal {
             under_way: VecDeque::new(),
             next: 1,
             timer_set: false,
+            refused: false,
             discarded: Discarded::default(),
             bodies: Bodies::default(),
         }
@@ -129,6 +174,28 @@ impl Journal {
         if self.enabled {
             self.changes.push(change);
         }
+    }
+
+    /// How many changes wait for a batch, for [`Journal::keep_since`].
+    pub(super) const fn pending(&self) -> usize {
+        self.changes.len()
+    }
+
+    /// The messages that came since `from` changes waited stay when their batch fails: no answer says that it did.
+    pub(super) fn keep_since(&mut self, from: usize) {
+        for change in self.changes.iter_mut().skip(from) {
+            if matches!(
+                change,
+                Change::Queued { new: true, .. } | Change::Shared { .. }
+            ) {
+                *change = Change::Stays(Box::new(change.clone()));
+            }
+        }
+    }
+
+    /// Whether a batch is on its way.
+    pub(super) fn is_under_way(&self) -> bool {
+        !self.under_way.is_empty()
     }
 
     /// The number of the batch that the changes so far will be in.
@@ -228,7 +295,9 @@ impl Core {
         if journal.changes.is_empty() && journal.bodies.is_settled() && journal.waiters.is_empty() {
             return None;
         }
-        if !all && journal.waiters.is_empty() && journal.changes.len() < LAZY_MAX {
+        // A disk that refuses would have them back at once, and again.
+        let many = journal.changes.len() >= LAZY_MAX && !journal.refused;
+        if !all && !many && journal.waiters.is_empty() {
             if !journal.timer_set {
                 journal.timer_set = true;
                 self.timers.set(now.monotonic.plus(LAZY), Timer::Store);
@@ -252,6 +321,7 @@ impl Core {
 
     pub(super) fn handle_store_timer(&mut self) {
         self.journal.timer_set = false;
+        self.journal.refused = false;
         self.flush_all = true;
     }
 
@@ -270,6 +340,7 @@ impl Core {
             return;
         };
         if stored {
+            self.journal.refused = false;
             for change in &batch.changes {
                 self.note_stored(number, change);
             }
@@ -312,13 +383,14 @@ impl Core {
             Change::Queued { .. }
             | Change::Retained { .. }
             | Change::Shared { .. }
-            | Change::Will { .. } => {}
+            | Change::Will { .. }
+            | Change::Stays(_) => {}
         }
     }
 
     /// Nothing of a batch is on disk. What its answers would have promised is taken back where it can be, and
-    /// all its rows are derived again with the next batch.
-    fn repair(&mut self, now: Now, mut changes: Vec<Change>) {
+    /// all its rows are derived again with the next batch, each once however often it changed.
+    fn repair(&mut self, now: Now, changes: Vec<Change>) {
         for change in &changes {
             match change {
                 Change::Queued {
@@ -336,9 +408,17 @@ impl Core {
                 _ => {}
             }
         }
-        changes.retain(|change| !matches!(change, Change::Body { .. }));
-        changes.append(&mut self.journal.changes);
-        self.journal.changes = changes;
+        // Of a row the last change is enough. Those that have not failed yet are left as they are: each may have to be taken back.
+        let mut named: HashSet<_> = self.journal.changes.iter().map(Change::name).collect();
+        let mut again: Vec<_> = changes
+            .into_iter()
+            .rev()
+            .filter(|change| !matches!(change, Change::Body { .. }) && named.insert(change.name()))
+            .collect();
+        again.reverse();
+        again.append(&mut self.journal.changes);
+        self.journal.changes = again;
+        self.journal.refused = true;
         if !self.journal.timer_set {
             self.journal.timer_set = true;
             self.timers.set(now.monotonic.plus(LAZY), Timer::Store);

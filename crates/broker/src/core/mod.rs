@@ -323,7 +323,10 @@ impl Core {
             return;
         }
         let topic = self.topics.intern(topic);
+        let from = self.journal.pending();
         self.dispatch(now, &publication, topic, retain);
+        // No answer waits for it, so none says that it failed.
+        self.journal.keep_since(from);
     }
 
     /// The same for a client that has no connection here (`F-24`) and whose message was found allowed: the account's quotas count it

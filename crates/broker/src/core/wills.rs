@@ -6,7 +6,7 @@
 //! CONNACK promises it, so its row is written before. The row goes with the batch that has the messages it became, and
 //! a DISCONNECT that discards it has its batch made at once. A crash of the broker is the loss of all connections:
 //! [`Core::restore_will`] lets every Will that is still there take its course. One that was published within the last second
-//! before the crash may be published again.
+//! before the crash, or published or discarded since the disk began to refuse, may still be there and be published again.
 
 use std::sync::Arc;
 
@@ -31,6 +31,9 @@ pub(crate) struct Will {
     /// When the delay is over (wall clock, because it outlives a restart); none while its connection stands.
     pub(crate) due: Option<Millis>,
 }
+
+/// A Will that waits for its delay, and until when on the monotonic clock.
+pub(crate) type WaitingWill = (Box<Will>, Millis);
 
 impl Will {
     pub(crate) fn of(will: &thingwire_mqtt::Will<'_>) -> Self {
@@ -94,15 +97,34 @@ impl Core {
             self.rules.message_expiry_max,
         );
         let topic = self.topics.intern(&will.message.topic);
+        let from = self.journal.pending();
         self.dispatch(now, &will.message.publication(), topic, will.retain);
+        // CONNACK promised it.
+        self.journal.keep_since(from);
     }
 
     /// A Will that was on disk when the process died: its client's connection is lost now, or was before.
-    pub(super) fn restore_will(&mut self, now: Now, client_id: Arc<str>, will: Will) {
+    pub(super) fn restore_will(&mut self, now: Now, client_id: Arc<str>, mut will: Will) {
+        // A clock that was set back must not make it wait longer than was asked for.
+        let latest = now.unix.plus_seconds(will.delay.into());
+        will.due = will.due.map(|due| due.min(latest));
         let session = self.by_client.get(&client_id).copied();
         // Either it goes, or its delay began.
         self.journal.push(Change::Will { client_id });
         self.part_with_will(now, session.unwrap_or(Key::NOWHERE), Box::new(will));
+    }
+
+    /// A CONNECT that came to it was never accepted: it waits on.
+    pub(super) fn give_back_will(&mut self, key: Key, will: WaitingWill) {
+        let (will, at) = will;
+        let Some(session) = self.sessions.get_mut(key) else {
+            self.wills.push_back(will);
+            return;
+        };
+        let client_id = Arc::clone(&session.client_id);
+        session.will = Some((will, at));
+        self.journal.push(Change::Will { client_id });
+        self.timers.set(at, Timer::WillDelay(key));
     }
 
     /// The Will of a client that may still be published.

@@ -260,6 +260,14 @@ impl World {
         assert_eq!(problems, []);
     }
 
+    /// How many rows each batch has that is under way.
+    pub(super) fn rows_under_way(&self) -> Vec<usize> {
+        self.under_way
+            .iter()
+            .map(|batch| batch.writes.len())
+            .collect()
+    }
+
     /// How many batches are under way.
     pub(super) fn batches(&self) -> usize {
         self.under_way.len()
