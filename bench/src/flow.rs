@@ -261,7 +261,8 @@ async fn publish(
             }
             shared.sent.set(shared.sent.get() + u64::from(permits));
             writer.write_all(&buffer).await?;
-            if !ours.may_send(permits, acknowledged) {
+            // While this was written, credit may have come back: a window need not end by itself.
+            if shared.stop.get() || !ours.may_send(permits, acknowledged) {
                 break;
             }
         }
@@ -334,5 +335,69 @@ pub(crate) fn acknowledge(packet_id: PacketId, answer: &mut Vec<u8>) {
     let mut bytes = [0; 4];
     if packet.encode(Version::V311, &mut bytes).is_ok() {
         answer.extend_from_slice(&bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::AsyncWrite;
+
+    use super::*;
+
+    /// Whoever reads gives credit back while it is written to, and the run is over at the third write.
+    struct Quick(Rc<Shared>, u32);
+
+    impl AsyncWrite for Quick {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            self.1 += 1;
+            self.0.publishers[0].delivery.add_permits(1);
+            self.0.stop.set(self.1 >= 3);
+            if self.1 > 10 {
+                return Poll::Ready(Err(io::Error::other("it goes on")));
+            }
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_sent_after_the_end_however_much_credit_there_is() {
+        let shared = Rc::new(Shared {
+            publishers: vec![Publisher::new()],
+            sent: Cell::new(0),
+            delivered: Cell::new(0),
+            stop: Cell::new(false),
+            broken: Cell::new(false),
+            copies: 1,
+        });
+        let flow = Flow {
+            shape: Shape::FanIn(1),
+            qos: QoS::AtMostOnce,
+            per_write: 1,
+            persistent: false,
+        };
+        let writer = Quick(Rc::clone(&shared), 0);
+        let publishing = publish(writer, "t".to_owned(), 0, flow, Rc::clone(&shared));
+        tokio::select! {
+            biased;
+            outcome = publishing => panic!("it does not end by itself: {outcome:?}"),
+            () = std::future::ready(()) => {}
+        }
+        assert_eq!(shared.sent.get(), 3);
     }
 }

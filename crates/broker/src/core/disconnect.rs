@@ -321,7 +321,7 @@ impl Core {
             // [MQTT-3.1.2-8]: it waits no longer than the session lives.
             let client_id = Arc::clone(&session.client_id);
             self.journal.push(Change::Will { client_id });
-            self.wills.push_back(will);
+            self.wills.push_back((key, will));
         }
         if self.by_client.get(&session.client_id) == Some(&key) {
             self.by_client.remove(&session.client_id);

@@ -111,7 +111,8 @@ pub struct Core {
     journal: Journal,
     flush_all: bool,
     /// Wills of connections that ended in this call.
-    wills: VecDeque<Box<Will>>,
+    /// To be published, each with the session of its client.
+    wills: VecDeque<(Key, Box<Will>)>,
     /// Connections with something staged.
     touched: Vec<Key>,
     wakers: Vec<Waker>,
@@ -426,8 +427,8 @@ impl Core {
     /// Ends a call: publishes the Wills of connections that ended, gives on what waits in groups, fills the outboxes,
     /// makes the batch.
     pub fn finish(&mut self, now: Now) -> Effects {
-        while let Some(will) = self.wills.pop_front() {
-            self.publish_will(now, *will);
+        while let Some((session, will)) = self.wills.pop_front() {
+            self.publish_will(now, session, *will);
         }
         self.pump_ready_groups(now);
         while let Some(key) = self.touched.pop() {

@@ -152,7 +152,13 @@ impl Core {
         let Some(meter) = &mut self.meter else {
             return false;
         };
-        let judged = judged.and_then(|()| meter.publish(now.monotonic, key, topic, publish.retain));
+        let judged = match judged {
+            Ok(()) => meter.publish(now.monotonic, key, topic, publish.retain),
+            Err(detail) => {
+                self.refuse_publish(now, key, publish, topic, Refusal::NoRoom { detail });
+                return true;
+            }
+        };
         let Err(detail) = judged else {
             return false;
         };

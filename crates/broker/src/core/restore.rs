@@ -114,7 +114,7 @@ impl Core {
                 .subscriptions
                 .insert(Arc::clone(&filter), subscription);
             if super::shared::inner(&filter).is_some() {
-                self.join_group(session_key, &filter, qos);
+                self.join_group(session_key, &filter, qos, options);
             } else {
                 self.routes.insert(&filter, session_key, qos, options);
             }

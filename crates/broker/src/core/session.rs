@@ -221,14 +221,20 @@ impl Session {
         self.next_counter = count % 65_535;
     }
 
-    /// The same for a message of a group.
-    pub(crate) fn send_share(&mut self, share: Share, qos: QoS) -> PacketId {
+    /// The same for a message of a group, presented as its member asked.
+    pub(crate) fn send_share(
+        &mut self,
+        share: Share,
+        qos: QoS,
+        retained: bool,
+        ids: Option<Arc<[u32]>>,
+    ) -> PacketId {
         let packet_id = Sending {
             sequence: self.new_sequence(),
             message: None,
             qos,
-            retained: false,
-            ids: None,
+            retained,
+            ids,
         };
         let packet_id = self.send(packet_id);
         if let Some(sent) = self.in_flight.back_mut() {

@@ -17,7 +17,7 @@ use thingwire_mqtt::{QoS, topic};
 
 use super::durable::Change;
 use super::message::Message;
-use super::routes::{Routes, Subscriber};
+use super::routes::{Options, Routes, Subscriber};
 use super::search::Search;
 use super::slab::{Key, Slab};
 
@@ -34,6 +34,14 @@ pub(crate) fn inner(filter: &str) -> Option<&str> {
 struct Member {
     session: Key,
     qos: QoS,
+    options: Options,
+}
+
+impl Member {
+    /// Its identifier for the PUBLISH `[MQTT-3.3.4-3]`; none with behaviour `aws` (`B-36`).
+    fn ids(&self) -> Option<Arc<[u32]>> {
+        (self.options.id != 0).then(|| [self.options.id].into())
+    }
 }
 
 /// A QoS 1 message that nobody has acknowledged yet.
@@ -41,6 +49,8 @@ struct Held {
     message: Arc<Message>,
     /// It may have a row.
     stored: bool,
+    /// It was published with RETAIN. The row does not say so: after a restart it was not.
+    retain: bool,
 }
 
 /// One group.
@@ -127,9 +137,9 @@ impl Group {
         waited
     }
 
-    fn hold(&mut self, number: u64, message: Arc<Message>, stored: bool) {
+    fn hold(&mut self, number: u64, held: Held) {
         self.next = self.next.max(number.saturating_add(1));
-        self.messages.insert(number, Held { message, stored });
+        self.messages.insert(number, held);
     }
 }
 

@@ -375,6 +375,9 @@ fn valid(record: &Record) -> Result<(), Damaged> {
         Record::Retained { message } if message.payload.is_empty() => {
             return Err(Damaged("a retained message without payload is none"));
         }
+        Record::Will { client_id, .. } if client_id.is_empty() => {
+            return Err(Damaged("a Will without a client identifier is nobody's"));
+        }
         Record::Will { message, .. } if message.expires.is_some() => {
             return Err(Damaged("a Will expires after its publication, not before"));
         }

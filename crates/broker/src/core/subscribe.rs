@@ -268,7 +268,7 @@ impl Core {
                 }
             }
             if changed && shared::inner(&name).is_some() {
-                self.join_group(session_key, &name, *qos);
+                self.join_group(session_key, &name, *qos, options);
             } else if changed {
                 self.routes.insert(&name, session_key, *qos, options);
                 self.topics.forget(&name);

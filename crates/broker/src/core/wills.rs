@@ -15,7 +15,7 @@ use thingwire_mqtt::{Properties, Property};
 
 use super::Core;
 use super::durable::{Change, session_end};
-use super::message::{Message, expiry, wire_bytes};
+use super::message::{Message, Publication, expiry, wire_bytes};
 use super::slab::Key;
 use super::timers::Timer;
 use crate::{Millis, Now};
@@ -70,7 +70,7 @@ impl Core {
                 waiting.will = Some((will, at));
                 self.timers.set(at, Timer::WillDelay(session));
             }
-            _ => self.wills.push_back(will),
+            _ => self.wills.push_back((session, will)),
         }
     }
 
@@ -85,20 +85,25 @@ impl Core {
         {
             let client_id = Arc::clone(&session.client_id);
             self.journal.push(Change::Will { client_id });
-            self.wills.push_back(will);
+            self.wills.push_back((key, will));
         }
     }
 
-    /// Publishes a Will. It goes out when the call ends (`B-59`), and its expiry counts from then.
-    pub(super) fn publish_will(&mut self, now: Now, mut will: Will) {
+    /// Publishes a Will of a session's client, which is its publisher `[MQTT-3.8.3-3]`. It goes out when the call ends (`B-59`), and its expiry counts from then.
+    pub(super) fn publish_will(&mut self, now: Now, session: Key, mut will: Will) {
         will.message.expires = expiry(
             Properties::Wire(&will.message.properties),
             now.unix,
             self.rules.message_expiry_max,
         );
         let topic = self.topics.intern(&will.message.topic);
+        let publication = Publication {
+            retain: will.retain,
+            from: session,
+            ..will.message.publication()
+        };
         let from = self.journal.pending();
-        self.dispatch(now, &will.message.publication(), topic, will.retain);
+        self.dispatch(now, &publication, topic, will.retain);
         // CONNACK promised it.
         self.journal.keep_since(from);
     }
@@ -118,7 +123,7 @@ impl Core {
     pub(super) fn give_back_will(&mut self, key: Key, will: WaitingWill) {
         let (will, at) = will;
         let Some(session) = self.sessions.get_mut(key) else {
-            self.wills.push_back(will);
+            self.wills.push_back((key, will));
             return;
         };
         let client_id = Arc::clone(&session.client_id);

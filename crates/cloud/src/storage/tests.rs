@@ -134,7 +134,7 @@ fn a_file_of_the_second_format_is_migrated_whole_at_every_crash_point() {
 fn a_will_is_exported_imported_and_checked() {
     let disk = disk_with(SECOND, &FORMAT_2);
     let store = RedbStore::with_backend_and_format(disk.clone(), &FORMAT).unwrap();
-    let line = r#"{"table":"broker.wills","clientId":"lamp","retain":true,"delay":60,"due":1795524949236,"message":{"topic":"home/lamp","qos":1,"payload":"gone"}}"#;
+    let line = r#"{"table":"broker.wills","clientId":"away5","retain":true,"delay":60,"due":1795524949236,"message":{"topic":"home/lamp","qos":1,"payload":"gone"}}"#;
     let Entry { table, row } = text::entry(line).unwrap();
     store.commit(vec![put(table, row.0, row.1)]).unwrap();
     drop(store);
@@ -144,7 +144,7 @@ fn a_will_is_exported_imported_and_checked() {
     assert!(shown.contains(line), "{shown}");
     let (folder, _) = imported(&shown).unwrap();
     assert_eq!(exported(&open(folder.path()).unwrap(), false), shown);
-    let error = imported(&shown.replace("1795524949236", "0")).unwrap_err();
+    let error = imported(&shown.replace(r#""due":1795524949236"#, r#""due":0"#)).unwrap_err();
     assert!(
         error.contains("`due` is 0; leave it out for none"),
         "{error}"

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use thingwire_mqtt::QoS;
 
-use super::{Group, Member, forget, inner};
+use super::{Group, Held, Member, forget, inner};
 use crate::core::Core;
 use crate::core::durable::Change;
 use crate::core::message::Message;
@@ -15,8 +15,14 @@ use crate::core::session::{Session, Share};
 use crate::core::slab::Key;
 
 impl Core {
-    /// Adds a session to the group of a shared subscription, or changes its QoS there.
-    pub(in crate::core) fn join_group(&mut self, session_key: Key, filter: &Arc<str>, qos: QoS) {
+    /// Adds a session to the group of a shared subscription, or changes how it gets messages there.
+    pub(in crate::core) fn join_group(
+        &mut self,
+        session_key: Key,
+        filter: &Arc<str>,
+        qos: QoS,
+        options: Options,
+    ) {
         let Some(inner) = inner(filter) else { return };
         let key = match self.shared.find(filter) {
             Some(key) => key,
@@ -31,7 +37,7 @@ impl Core {
         group.reunite();
         if let Some(at) = group.at(session_key) {
             if let Some(member) = group.members.get_mut(at) {
-                member.qos = qos;
+                (member.qos, member.options) = (qos, options);
             }
             return;
         }
@@ -39,6 +45,7 @@ impl Core {
         let member = Member {
             session: session_key,
             qos,
+            options,
         };
         if session.is_persistent() {
             group.persistent = group.persistent.saturating_add(1);
@@ -276,7 +283,12 @@ impl Core {
         else {
             return false;
         };
-        group.hold(number, Arc::new(message), true);
+        let held = Held {
+            message: Arc::new(message),
+            stored: true,
+            retain: false,
+        };
+        group.hold(number, held);
         group.wait(number);
         true
     }

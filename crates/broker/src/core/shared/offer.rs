@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use thingwire_mqtt::QoS;
 
-use super::{Group, Member, forget};
+use super::{Group, Held, Member, forget};
 use crate::Now;
 use crate::core::Core;
 use crate::core::durable::Change;
@@ -96,7 +96,12 @@ impl Core {
             waits = true;
         }
         let message = Self::shared_message(kept, publication, self.topics.name(topic));
-        waits && self.hold(now, key, message, durable)
+        let held = Held {
+            message,
+            stored: durable,
+            retain: publication.retain,
+        };
+        waits && self.hold(now, key, held)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one message and one member")]
@@ -148,7 +153,23 @@ impl Core {
             return Taken::Busy;
         }
         let version = connected.version;
-        let Some(form) = self.forms.form(publication, version, qos, now.unix) else {
+        let retained = publication.retain && member.options.retain_as_published;
+        let ids = member.ids();
+        let form = if retained || ids.is_some() {
+            let shape = Shape {
+                version,
+                qos,
+                retain: retained,
+                dup: false,
+                ids: ids.as_deref().unwrap_or_default(),
+            };
+            self.single
+                .encode(publication, shape, now.unix)
+                .map(|()| &self.single)
+        } else {
+            self.forms.form(publication, version, qos, now.unix)
+        };
+        let Some(form) = form else {
             return Taken::Never;
         };
         if form.len() > connected.maximum_packet_size {
@@ -163,7 +184,12 @@ impl Core {
         let packet_id = (qos != QoS::AtMostOnce).then(|| {
             let message = Self::shared_message(kept, publication, Some(name));
             let number = group.next;
-            group.hold(number, message, durable);
+            let held = Held {
+                message,
+                stored: durable,
+                retain: publication.retain,
+            };
+            group.hold(number, held);
             if durable {
                 self.journal.push(Change::Shared {
                     group: group_key,
@@ -175,7 +201,7 @@ impl Core {
                 group: group_key,
                 number,
             };
-            session.send_share(share, qos)
+            session.send_share(share, qos, retained, ids)
         });
         form.append_to(&mut connection.staged, packet_id);
         self.statistics.count_delivery(qos);
@@ -187,14 +213,17 @@ impl Core {
     }
 
     /// Lets a message wait in a group. Answers whether the store must know.
-    fn hold(&mut self, now: Now, key: Key, message: Arc<Message>, durable: bool) -> bool {
+    fn hold(&mut self, now: Now, key: Key, held: Held) -> bool {
         let memory = &self.config.memory;
         let Some(group) = self.shared.groups.get_mut(key) else {
             return false;
         };
         let is_full = |group: &Group| {
             group.waiters() >= memory.shared_messages
-                || group.waiting_bytes.saturating_add(message.payload.len()) > memory.shared_bytes
+                || group
+                    .waiting_bytes
+                    .saturating_add(held.message.payload.len())
+                    > memory.shared_bytes
         };
         if is_full(group) && group.search.is_due(now.monotonic) {
             let expired: Vec<_> = group
@@ -225,8 +254,8 @@ impl Core {
             }
             return false;
         }
-        let number = group.next;
-        group.hold(number, message, durable);
+        let (number, durable) = (group.next, held.stored);
+        group.hold(number, held);
         group.wait(number);
         self.statistics.queued = self.statistics.queued.saturating_add(1);
         if durable {
@@ -356,7 +385,8 @@ impl Core {
             return Pumped::Idle;
         }
         let message = group.messages.get(&number);
-        let Some(message) = message.map(|held| Arc::clone(&held.message)) else {
+        let message = message.map(|held| (Arc::clone(&held.message), held.retain));
+        let Some((message, retain)) = message else {
             group.unwait(number);
             return Pumped::Gone;
         };
@@ -377,12 +407,14 @@ impl Core {
         }
         let version = connected.version;
         let qos = message.qos.min(member.qos);
+        let retained = retain && member.options.retain_as_published;
+        let ids = member.ids();
         let shape = Shape {
             version,
             qos,
-            retain: false,
+            retain: retained,
             dup: false,
-            ids: &[],
+            ids: ids.as_deref().unwrap_or_default(),
         };
         if self
             .single
@@ -408,7 +440,7 @@ impl Core {
                 group: group_key,
                 number,
             };
-            Some(session.send_share(share, qos))
+            Some(session.send_share(share, qos, retained, ids))
         };
         self.single.append_to(&mut connection.staged, packet_id);
         self.statistics.count_delivery(qos);

@@ -53,6 +53,17 @@ pub fn problems(records: &[Record]) -> Vec<(usize, String)> {
             Record::Body { id, .. } if !wanted.contains(id) => {
                 found.push((place, "no message has this body".to_owned()));
             }
+            // One whose session is gone went when that ended `[MQTT-3.1.2-8]`.
+            Record::Will {
+                client_id,
+                due: Some(_),
+                ..
+            } if !clients.contains_key(client_id.as_str()) => {
+                found.push((
+                    place,
+                    format!("the Will of `{client_id}` waits, and it has no session"),
+                ));
+            }
             Record::Shared { filter, .. } if !groups.contains(filter.as_str()) => {
                 found.push((place, format!("no session is subscribed to `{filter}`")));
             }

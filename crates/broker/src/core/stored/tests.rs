@@ -61,7 +61,7 @@ fn records() -> Vec<Record> {
             message: message("a"),
         },
         Record::Will {
-            client_id: "gone".to_owned(),
+            client_id: "lamp".to_owned(),
             retain: true,
             delay: 7,
             due: Some(Millis(9)),
@@ -118,6 +118,10 @@ fn what_does_not_fit_is_named() {
         disconnected: Some(Millis(1)),
     });
     records.remove(2);
+    let Some(Record::Will { client_id, .. }) = records.get_mut(7) else {
+        panic!("a Will");
+    };
+    "gone".clone_into(client_id);
     let found: Vec<_> = problems(&records).into_iter().collect();
     assert_eq!(
         found,
@@ -126,6 +130,10 @@ fn what_does_not_fit_is_named() {
             (2, "there is no session 3".to_owned()),
             (3, "there is no session 3".to_owned()),
             (5, "no session is subscribed to `$share/g/a`".to_owned()),
+            (
+                7,
+                "the Will of `gone` waits, and it has no session".to_owned()
+            ),
             (8, "client `lamp` has session 4 as well".to_owned()),
         ]
     );
@@ -147,5 +155,12 @@ fn what_could_never_have_been_stored_is_refused() {
         }
         let (table, row) = record.row();
         assert!(Record::read(table, &row).is_err(), "{record:?}");
+    }
+    for mut record in records() {
+        if let Record::Will { client_id, .. } = &mut record {
+            client_id.clear();
+            let (table, row) = record.row();
+            assert!(Record::read(table, &row).is_err(), "{record:?}");
+        }
     }
 }

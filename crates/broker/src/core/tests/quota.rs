@@ -378,3 +378,18 @@ fn the_accounts_rates_of_publishes_count_all_connections() {
     assert_eq!(publishes(&world.got(&device)), 2);
     world.send(&device, &[goodbye(ReasonCode::SUCCESS)]);
 }
+
+#[test]
+fn b_65_a_storm_of_retained_messages_over_their_number_is_a_line_a_minute() {
+    let mut world = world("retained-messages=1");
+    let device = world.client(V5, "device");
+    world.send(&device, &[retained("a", "x")]);
+    world.log.take();
+    for second in 0..=60 {
+        world.send(&device, &[retained(&format!("b{second}"), "x")]);
+        world.pass(1);
+    }
+    let told = "device violated B-65: over the quota `retained-messages` (1)";
+    let again = format!("{told} (59 more were refused in the meantime)");
+    assert_eq!(world.log.take(), [told, &again]);
+}

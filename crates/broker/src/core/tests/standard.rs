@@ -389,3 +389,103 @@ fn b_38_a_subscription_without_its_own_messages_adds_neither_qos_nor_identifier_
         ["PUBLISH #1 retained a/b x SubscriptionIdentifier(1) SubscriptionIdentifier(2)"]
     );
 }
+
+fn share(filter: &str, id: u32, retain_as_published: bool) -> (SubscribeFilter<'_>, u32) {
+    let filter = SubscribeFilter {
+        retain_as_published,
+        ..SubscribeFilter::new(filter, Q2)
+    };
+    (filter, id)
+}
+
+/// 3.8.3.1 and [MQTT-3.3.4-3]: the member that was chosen has its own identifier, and RETAIN as it asked.
+#[test]
+fn b_36_a_message_of_a_group_comes_as_its_member_subscribed() {
+    let mut world = standard();
+    let join = |world: &mut World, device: &Device, (filter, id): (SubscribeFilter<'_>, u32)| {
+        let list = [Property::SubscriptionIdentifier(id)];
+        let list = if id == 0 { &[][..] } else { &list };
+        world.send(device, &[subscribe_with_id(list, &[filter])]);
+        world.got(device);
+    };
+    let from = world.client(V5, "from");
+    let say = |world: &mut World, qos, payload: &str| {
+        let publish = Publish {
+            qos,
+            packet_id: (qos != Q0).then_some(PacketId::FIRST),
+            retain: true,
+            ..message("a", payload)
+        };
+        world.send(&from, &[Packet::Publish(publish)]);
+        if qos == Q2 {
+            world.send(&from, &[Packet::PubRel(ack(1))]);
+        }
+    };
+    let (one, _) = world.persistent(V5, "one");
+    join(&mut world, &one, share("$share/g/a", 3, true));
+    for qos in [Q0, Q1, Q2] {
+        say(&mut world, qos, "x");
+    }
+    assert_eq!(
+        world.got(&one),
+        [
+            "PUBLISH retained a x SubscriptionIdentifier(3)",
+            "PUBLISH #1 retained a x SubscriptionIdentifier(3)",
+            "PUBLISH #2 retained a x SubscriptionIdentifier(3)",
+        ]
+    );
+    // What was not acknowledged goes to another member as that one asked; QoS 2 stays with its own.
+    let (two, _) = world.persistent(V5, "two");
+    join(&mut world, &two, share("$share/g/a", 4, false));
+    world.lose(&one);
+    assert_eq!(
+        world.got(&two),
+        ["PUBLISH #1 a x SubscriptionIdentifier(4)"]
+    );
+    world.send(&two, &[Packet::PubAck(ack(1))]);
+    // `World::persistent` leaves properties out.
+    let back = |world: &mut World| {
+        let one = world.connecting(keeping(V5, "one"));
+        let got = world.got(&one);
+        assert_eq!(got.len(), 2, "{got:?}");
+        (one, got[1].clone())
+    };
+    let (one, got) = back(&mut world);
+    assert_eq!(got, "PUBLISH #2 retained dup a x SubscriptionIdentifier(3)");
+    world.send(&one, &[Packet::PubRec(ack(2)), Packet::PubComp(ack(2))]);
+    world.got(&one);
+    // What waits for a member that comes back too, also after a restart; the subscription is replaced without identifier.
+    world.send(&two, &[unsubscribe(&["$share/g/a"])]);
+    world.lose(&one);
+    say(&mut world, Q1, "y");
+    world.pass(2);
+    let (_, got) = back(&mut world);
+    assert!(
+        got.ends_with("retained a y SubscriptionIdentifier(3)"),
+        "{got}"
+    );
+    world.pass(2);
+    world.crash();
+    // Its RETAIN is not in the row.
+    let (one, got) = back(&mut world);
+    assert!(got.ends_with(" a y SubscriptionIdentifier(3)"), "{got}");
+    join(&mut world, &one, share("$share/g/a", 0, false));
+    let from = world.client(V5, "from");
+    world.send(&from, &[retained("a", "z")]);
+    assert_eq!(world.got(&one), ["PUBLISH a z"]);
+}
+
+/// B-36, B-38: AWS knows neither, in a group as elsewhere.
+#[test]
+fn b_38_a_message_of_a_group_has_no_retain_on_aws() {
+    let mut world = World::new();
+    let device = world.client(V5, "device");
+    let (filter, _) = share("$share/g/a", 0, true);
+    world.send(
+        &device,
+        &[subscribe(&[SubscribeFilter { qos: Q1, ..filter }])],
+    );
+    world.got(&device);
+    world.send(&device, &[retained("a", "x")]);
+    assert_eq!(world.got(&device), ["PUBLISH a x"]);
+}

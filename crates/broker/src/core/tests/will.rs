@@ -392,3 +392,61 @@ fn an_orderly_stop_leaves_no_will_behind_but_one_that_waits() {
     world.crash();
     assert_eq!(kept_watcher_gets(&mut world), ["PUBLISH #1 will gone"]);
 }
+
+/// [MQTT-3.1.2-15] with [MQTT-3.3.1-13].
+#[test]
+fn b_61_a_retained_will_is_retained_for_who_wants_that_as_published() {
+    let mut world = World::with(|config| config.behaviour = crate::Behaviour::Mqtt);
+    let watcher = world.client(V5, "watcher");
+    let filters = [SubscribeFilter {
+        retain_as_published: true,
+        ..SubscribeFilter::new("will", Q0)
+    }];
+    world.send(&watcher, &[subscribe(&filters)]);
+    world.got(&watcher);
+    for (retain, expected) in [
+        (true, "PUBLISH retained will gone"),
+        (false, "PUBLISH will gone"),
+    ] {
+        let device = world.connecting(with_will(clean(V5, "device"), "will", Q0, retain));
+        world.lose(&device);
+        assert_eq!(world.got(&watcher), [expected]);
+    }
+}
+
+/// [MQTT-3.8.3-3]: its client published it.
+#[test]
+fn b_38_no_local_keeps_a_clients_own_will_from_it_and_from_nobody_else() {
+    let filters = [SubscribeFilter {
+        no_local: true,
+        ..SubscribeFilter::new("will", Q1)
+    }];
+    let list = [Property::WillDelayInterval(60)];
+    for case in ["now", "delay", "crash"] {
+        let mut world = World::with(|config| config.behaviour = crate::Behaviour::Mqtt);
+        let (watcher, _) = world.persistent(V5, "watcher");
+        world.send(&watcher, &[subscribe(&filters)]);
+        world.lose(&watcher);
+        let mut connect = with_will(keeping(V5, "device"), "will", Q1, false);
+        if case == "delay" {
+            connect.will = connect.will.map(|will| Will {
+                properties: Properties::List(&list),
+                ..will
+            });
+        }
+        let device = world.connecting(connect);
+        world.send(&device, &[subscribe(&filters)]);
+        if case == "crash" {
+            world.pass(2);
+            world.crash();
+        } else {
+            world.lose(&device);
+        }
+        world.pass(61);
+        let (_, got) = world.persistent(V5, "device");
+        assert_eq!(got, ["CONNACK 00 present"], "{case}");
+        let (_, got) = world.persistent(V5, "watcher");
+        assert_eq!(got.len(), 2, "{case}: {got:?}");
+        assert!(got[1].ends_with(" will gone"), "{case}: {got:?}");
+    }
+}

@@ -220,7 +220,7 @@ impl Model {
         self.connected[who] = true;
         self.fill(who);
         if let Some(will) = handed_over.filter(|will| will.delay == 0 || !resumes) {
-            self.publish_will(will);
+            self.publish_will(who, will);
         }
         resumes
     }
@@ -271,7 +271,7 @@ impl Model {
         if let Some(will) = will {
             let session = self.sessions[who].as_mut().expect("it was there");
             if will.delay == 0 || !session.is_persistent() {
-                self.publish_will(will);
+                self.publish_will(who, will);
             } else {
                 let at = self.now + will.delay;
                 let at = session.ends().map_or(at, |ends| ends.min(at));
@@ -320,7 +320,7 @@ impl Model {
             return;
         };
         if let Some((will, _)) = session.pending {
-            self.publish_will(will);
+            self.publish_will(who, will);
         }
         self.forget_empty_groups();
         self.acknowledged

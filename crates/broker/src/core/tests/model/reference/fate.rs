@@ -34,7 +34,7 @@ impl Model {
                 .as_mut()
                 .and_then(|session| session.pending.take())
             {
-                self.publish_will(will);
+                self.publish_will(who, will);
             }
         }
         self.now = end;
@@ -58,7 +58,7 @@ impl Model {
             // B-59: every connection is lost. A Will that waits already goes on waiting.
             if let Some(will) = session.will.take() {
                 if will.delay == 0 || !session.is_persistent() {
-                    orphans.push((name, will));
+                    orphans.push((name, who, will));
                 } else {
                     let at = now + will.delay;
                     let at = session.ends().map_or(at, |ends| ends.min(at));
@@ -103,9 +103,9 @@ impl Model {
             }
         }
         self.wills.clear();
-        orphans.sort_unstable_by_key(|(name, _)| *name);
-        for (_, will) in orphans {
-            self.publish_will(will);
+        orphans.sort_unstable_by_key(|(name, ..)| *name);
+        for (_, who, will) in orphans {
+            self.publish_will(who, will);
         }
     }
 }

@@ -161,7 +161,8 @@ impl Model {
         }
     }
 
-    pub(super) fn publish_will(&mut self, will: Will) {
+    /// [MQTT-3.8.3-3]: the client whose Will it is published it.
+    pub(super) fn publish_will(&mut self, who: usize, will: Will) {
         self.wills.insert(will.number);
         let what = What {
             topic: 0,
@@ -170,7 +171,7 @@ impl Model {
             retain: false,
             expires: None,
         };
-        self.route(None, WILL, &what);
+        self.route(Some(who), WILL, &what);
     }
 
     /// To one client, now or later.
