@@ -18,6 +18,7 @@ use crate::attack::{Attack, progress};
 use crate::broker::{Broker, Peer};
 use crate::probe::Probe;
 use crate::process;
+use crate::report::median;
 
 /// Messages a second of the bystander.
 const RATE: u32 = 500;
@@ -160,8 +161,7 @@ impl Seen {
         let memory = rounds.iter().max_by_key(|seen| seen.memory[1])?.memory;
         let middle = |of: &dyn Fn(&Self) -> Option<f64>| {
             let mut all: Vec<f64> = rounds.iter().filter_map(of).collect();
-            all.sort_by(f64::total_cmp);
-            all.get(all.len() / 2).copied()
+            median(&mut all)
         };
         Some(Self {
             p50: middle(&|seen| seen.p50),

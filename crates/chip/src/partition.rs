@@ -4,12 +4,16 @@
 //! bytes that zeros fill up, flags. It ends at the first entry without the magic. (ESP-IDF, `esp_partition_info_t`.) Its checksum
 //! is not looked at: the bootloader starts no program when it is wrong.
 //!
-//! Only partitions of the kind that `firmware/partitions.csv` gives to all of ours are found: `data, undefined`.
+//! Only data partitions are found whose subtype is undefined, as in `firmware/partitions.csv`, or one that nobody else has (0x40 to 0x7F):
+//! the others belong to libraries that write there.
 
 const ENTRY: usize = 32;
 const MAGIC: [u8; 2] = [0xAA, 0x50];
 const DATA: u8 = 1;
 const UNDEFINED: u8 = 6;
+/// Subtypes that are not ESP-IDF's: file systems are above.
+const OWN_FIRST: u8 = 0x40;
+const OWN_LAST: u8 = 0x7F;
 const LABEL: usize = 16;
 const READ_ONLY: u32 = 1;
 const ENCRYPTED: u32 = 2;
@@ -38,6 +42,12 @@ impl PartitionEntry {
         bytes.starts_with(&MAGIC)
     }
 
+    /// Whether data of this subtype may be ours: undefined, or one that ESP-IDF gives to nobody.
+    #[must_use]
+    pub const fn may_be_ours(subtype: u8) -> bool {
+        matches!(subtype, UNDEFINED | OWN_FIRST..=OWN_LAST)
+    }
+
     /// Finds the partition of this name; of two, the first. None also when it does not begin and end at whole pages.
     #[must_use]
     pub fn find(table: &[u8], label: &str) -> Option<Self> {
@@ -53,9 +63,12 @@ impl PartitionEntry {
         let [kind, offset, size, _, _, _, _, flags] = words else {
             return None;
         };
-        let [_, _, DATA, UNDEFINED] = *kind else {
+        let [_, _, DATA, subtype] = *kind else {
             return None;
         };
+        if !Self::may_be_ours(subtype) {
+            return None;
+        }
         let label = entry.get(12..)?.get(..LABEL)?;
         let label = label.split(|byte| *byte == 0).next()?;
         let entry = Self {
@@ -156,6 +169,21 @@ mod tests {
         let mut behind = [entry([1, 6], 0, 0x1000, b"a", 0), [0xFF; ENTRY], [0; ENTRY]];
         behind[2] = entry([1, 6], 0, 0x1000, b"kit", 0);
         assert_eq!(PartitionEntry::find(behind.as_flattened(), "kit"), None);
+    }
+
+    #[test]
+    fn what_belongs_to_libraries_is_not_ours() {
+        let found = |subtype| {
+            let table = entry([1, subtype], 0x1F_0000, 0x4000, b"kit", 0);
+            PartitionEntry::find(&table, "kit").is_some()
+        };
+        // ota, phy, nvs, coredump, nvs_keys, efuse; fat, spiffs, littlefs.
+        for subtype in [0, 1, 2, 3, 4, 5, 0x3F, 0x80, 0x81, 0x82, 0x83] {
+            assert!(!found(subtype), "{subtype:#x}");
+        }
+        for subtype in [6, 0x40, 0x7F] {
+            assert!(found(subtype), "{subtype:#x}");
+        }
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::path::Path;
 
+use thingwire_chip::PartitionEntry;
+
 use crate::exit::{Exit, Failure};
 use crate::flash::Chip;
 
@@ -15,9 +17,8 @@ pub(crate) const FLASH_SIZE: &str = "4mb";
 
 const FLASH_BYTES: usize = 4 << 20;
 
-/// Where ESP-IDF's bootloader looks for the table, and its first two bytes there.
-pub(crate) const TABLE_AT: usize = 0x8000;
-const TABLE_MAGIC: [u8; 2] = [0xAA, 0x50];
+/// Where ESP-IDF's bootloader looks for the table.
+pub(crate) const TABLE_AT: usize = PartitionEntry::TABLE_OFFSET as usize;
 
 /// Where the firmware lies.
 const FIRMWARE_AT: usize = 0x1_0000;
@@ -67,16 +68,26 @@ impl Table {
             .map(|line| line.split(',').map(str::trim).collect::<Vec<_>>())
             .find(|fields| fields.first() == Some(&"kit"))
             .ok_or_else(|| wrong("has no partition `kit`"))?;
-        let [_, "data", _, offset, size, ..] = fields[..] else {
+        let [_, "data", subtype, offset, size, ..] = fields[..] else {
             return Err(wrong("has a partition `kit` that is no data"));
         };
+        // What the board looks for.
+        if !(subtype == "undefined"
+            || number(subtype)
+                .and_then(|subtype| u8::try_from(subtype).ok())
+                .is_some_and(PartitionEntry::may_be_ours))
+        {
+            return Err(wrong(
+                "has a `kit` of a subtype that others write to: it must be undefined, or 0x40 to 0x7F",
+            ));
+        }
         let (Some(offset), Some(size)) = (number(offset), number(size)) else {
             return Err(wrong("gives `kit` no offset and size in numbers"));
         };
         let end = offset.saturating_add(size);
-        if offset % 0x1000 != 0 || offset < FIRMWARE_AT || end > FLASH_BYTES {
+        if offset % 0x1000 != 0 || size % 0x1000 != 0 || offset < FIRMWARE_AT || end > FLASH_BYTES {
             return Err(wrong(
-                "has its `kit` outside of the flash, or not at a multiple of 0x1000",
+                "has its `kit` outside of the flash, or its offset or size is no multiple of 0x1000",
             ));
         }
         Ok(Self {
@@ -131,7 +142,7 @@ impl Table {
         if flash.get(chip.bootloader()) != Some(&IMAGE_MAGIC) {
             return Err(wrong("there is no bootloader where the chip looks for it"));
         }
-        if flash.get(TABLE_AT..TABLE_AT + 2) != Some(&TABLE_MAGIC) {
+        if !flash.get(TABLE_AT..).is_some_and(PartitionEntry::is_table) {
             return Err(wrong("there is no partition table at 0x8000"));
         }
         if flash.get(FIRMWARE_AT) != Some(&IMAGE_MAGIC) {
@@ -188,6 +199,10 @@ mod tests {
             "kit, data, undefined, 0x1F0001, 0x4000",
             "kit, data, undefined, 0x9000, 0x4000",
             "kit, data, undefined, 0x3FF000, 8K",
+            "kit, data, undefined, 0x1F0000, 0x4001",
+            "kit, data, nvs, 0x1F0000, 0x4000",
+            "kit, data, 0x02, 0x1F0000, 0x4000",
+            "kit, data, spiffs, 0x1F0000, 0x4000",
         ] {
             let refused = Table::parse(csv, "x").unwrap_err();
             assert_eq!(refused.exit(), Exit::Usage, "{csv}");
@@ -202,7 +217,7 @@ mod tests {
         let good = |chip: Chip| {
             let mut flash = vec![ERASED; FIRMWARE_AT + 100];
             flash[chip.bootloader()] = IMAGE_MAGIC;
-            flash[TABLE_AT..TABLE_AT + 2].copy_from_slice(&TABLE_MAGIC);
+            flash[TABLE_AT..TABLE_AT + 2].copy_from_slice(&[0xAA, 0x50]);
             flash[FIRMWARE_AT] = IMAGE_MAGIC;
             flash
         };

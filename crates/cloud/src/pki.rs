@@ -108,11 +108,14 @@ pub struct CertificateInfo {
 /// The certificate id: lower-case hex SHA-256 of the DER form (`A-25`).
 #[must_use]
 pub fn certificate_id(der: &[u8]) -> String {
+    hex(&Sha256::digest(der))
+}
+
+/// Two digits a byte, in lower case.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or_default();
-    let bytes = Sha256::digest(der).into_iter();
-    bytes
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 0xF)])
-        .collect()
+    let digits = bytes.iter().map(|byte| [byte >> 4, byte & 0xF]);
+    digits.flatten().map(digit).collect()
 }
 
 /// Reads a certificate that somebody wants to register; its key must be one that AWS takes (`A-22`).

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use time::{Date, Month, PrimitiveDateTime, Time};
 
 use crate::access_keys::{AccessKey, AccessKeys};
+use crate::pki::hex;
 
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 /// What AWS services are called in a credential scope for the data plane (`A-5`).
@@ -421,10 +422,6 @@ fn encoded(bytes: &[u8], also: &[u8]) -> String {
         }
     }
     text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {

@@ -11,7 +11,7 @@
 //! application ── Client::publish, subscribe, next ──▶ Session ──▶ bytes ──▶ Client::run ──▶ Transport
 //! ```
 //!
-//! Without the feature `v5`, which is a default, MQTT 5 is left out and with it about 6 KB of flash: [`Version::V5`] is then a [`ConfigError`], a message
+//! Without the feature `v5`, which is a default, MQTT 5 is left out and with it about 8 KB of flash: [`Version::V5`] is then a [`ConfigError`], a message
 //! with properties is refused at the call, and [`Client::subscribe_with`], [`Client::disconnect_with`], [`Config::topic_alias_memory`] and
 //! [`Config::server_aliases`] are not there.
 //!

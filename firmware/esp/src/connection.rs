@@ -20,7 +20,7 @@ use crate::{link, say, status};
 const NO_TIME: Duration = Duration::from_secs(30);
 
 /// How long opening a connection may take, in milliseconds: with RSA on both sides the handshake alone is 2 s of a chip, and
-/// 20 where one is emulated at a tenth of its speed. A server that is silent is given up so much later than on a computer.
+/// an emulator may be many times slower. A server that is silent is given up so much later than on a computer.
 const CONNECT_LIMIT: u32 = 45_000;
 
 /// Everything a connection has.

@@ -10,7 +10,7 @@ use esp_hal::rtc_cntl::{Rtc, RwdtStage};
 
 use crate::{last_words, say};
 
-/// Longer than the longest handshake (2 s) and the start of the radio, also where the chip is emulated at a tenth of its speed; a
+/// Longer than the longest handshake (2 s) and the start of the radio, also where an emulator is many times slower; a
 /// panic's pause fits in.
 const PATIENCE: esp_hal::time::Duration = esp_hal::time::Duration::from_secs(60);
 

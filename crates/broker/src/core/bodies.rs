@@ -40,12 +40,13 @@ pub(crate) struct Bodies {
 }
 
 impl Bodies {
-    /// The body that a row refers to, if it is not to hold the message itself. `more`: the row after it is of the same message.
+    /// The body that a row refers to, if it is not to hold the message itself. `more`: whether the row after it is of the same
+    /// message; asked only when it matters.
     pub(super) fn refer(
         &mut self,
         place: Place,
         message: &Arc<Message>,
-        more: bool,
+        more: impl FnOnce() -> bool,
     ) -> Option<u64> {
         if let Some(id) = self.places.get(&place).copied() {
             if self.by_id.get(&id).is_some_and(|body| !body.stored) {
@@ -60,7 +61,7 @@ impl Bodies {
         });
         let id = match newest {
             Some(id) => id,
-            None if more && weight(message) >= SHARED_FROM => {
+            None if weight(message) >= SHARED_FROM && more() => {
                 let id = self.next;
                 self.next = id.saturating_add(1);
                 self.newest = Some(id);

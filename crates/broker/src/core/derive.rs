@@ -89,10 +89,11 @@ impl Core {
                 let place = (*number, *sequence);
                 let value = match self.kept(*session, *sequence) {
                     Some(kept) => {
-                        let more = *new
-                            && after
+                        let more = || {
+                            *new && after
                                 .and_then(|after| self.new_message(after))
-                                .is_some_and(|next| Arc::ptr_eq(next, kept.message));
+                                .is_some_and(|next| Arc::ptr_eq(next, kept.message))
+                        };
                         let body = bodies.refer(place, kept.message, more);
                         Some(record::encode_queued(kept, body))
                     }

@@ -110,8 +110,7 @@ pub struct Core {
     meter: Option<Box<Meter>>,
     journal: Journal,
     flush_all: bool,
-    /// Wills of connections that ended in this call.
-    /// To be published, each with the session of its client.
+    /// Wills to be published when this call ends, each with the session of its client.
     wills: VecDeque<(Key, Box<Will>)>,
     /// Connections with something staged.
     touched: Vec<Key>,

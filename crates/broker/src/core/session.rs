@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use thingwire_mqtt::{PacketId, QoS, Version};
 
+use super::frame::Shape;
 use super::message::Message;
 use super::routes::Options;
 use super::search::Search;
@@ -222,19 +223,13 @@ impl Session {
     }
 
     /// The same for a message of a group, presented as its member asked.
-    pub(crate) fn send_share(
-        &mut self,
-        share: Share,
-        qos: QoS,
-        retained: bool,
-        ids: Option<Arc<[u32]>>,
-    ) -> PacketId {
+    pub(crate) fn send_share(&mut self, share: Share, shape: Shape<'_>) -> PacketId {
         let packet_id = Sending {
             sequence: self.new_sequence(),
             message: None,
-            qos,
-            retained,
-            ids,
+            qos: shape.qos,
+            retained: shape.retain,
+            ids: (!shape.ids.is_empty()).then(|| shape.ids.into()),
         };
         let packet_id = self.send(packet_id);
         if let Some(sent) = self.in_flight.back_mut() {

@@ -11,11 +11,13 @@ mod members;
 mod offer;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::slice;
 use std::sync::Arc;
 
-use thingwire_mqtt::{QoS, topic};
+use thingwire_mqtt::{QoS, Version, topic};
 
 use super::durable::Change;
+use super::frame::Shape;
 use super::message::Message;
 use super::routes::{Options, Routes, Subscriber};
 use super::search::Search;
@@ -38,9 +40,17 @@ struct Member {
 }
 
 impl Member {
-    /// Its identifier for the PUBLISH `[MQTT-3.3.4-3]`; none with behaviour `aws` (`B-36`).
-    fn ids(&self) -> Option<Arc<[u32]>> {
-        (self.options.id != 0).then(|| [self.options.id].into())
+    /// How it gets a message: with RETAIN if it asked for that, and with its identifier `[MQTT-3.3.4-3]`. Behaviour `aws` has
+    /// neither (`B-36`, `B-38`).
+    fn shape(&self, version: Version, qos: QoS, retain: bool) -> Shape<'_> {
+        let id = &self.options.id;
+        Shape {
+            version,
+            qos,
+            retain: retain && self.options.retain_as_published,
+            dup: false,
+            ids: if *id == 0 { &[] } else { slice::from_ref(id) },
+        }
     }
 }
 

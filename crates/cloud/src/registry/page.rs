@@ -90,7 +90,7 @@ fn foreign_token() -> RegistryError {
 
 /// AWS's pattern of a marker is that of base64 (`[A-Za-z0-9+/]+={0,2}`); hexadecimal text is within it.
 fn encode(text: &str) -> String {
-    text.bytes().map(|byte| format!("{byte:02x}")).collect()
+    crate::pki::hex(text.as_bytes())
 }
 
 fn decode(token: &str) -> Option<String> {

@@ -8,7 +8,8 @@ use thingwire_broker::core::stored::{Content, Record, StoredMessage};
 use thingwire_broker::{Millis, QoS};
 use thingwire_mqtt::Version;
 
-use super::text::{hex, unhex};
+use super::text::unhex;
+use crate::pki::hex;
 
 /// One line.
 #[derive(Serialize, Deserialize)]

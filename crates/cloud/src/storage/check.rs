@@ -138,5 +138,5 @@ fn name(entry: &Entry) -> String {
         }),
         _ => text(Some(key)),
     };
-    spoken.unwrap_or_else(|| format!("key {}", super::text::hex(key)))
+    spoken.unwrap_or_else(|| format!("key {}", crate::pki::hex(key)))
 }

@@ -8,7 +8,6 @@ use super::{Group, Held, Member, forget};
 use crate::Now;
 use crate::core::Core;
 use crate::core::durable::Change;
-use crate::core::frame::Shape;
 use crate::core::message::{Message, Publication};
 use crate::core::session::Share;
 use crate::core::slab::Key;
@@ -153,16 +152,8 @@ impl Core {
             return Taken::Busy;
         }
         let version = connected.version;
-        let retained = publication.retain && member.options.retain_as_published;
-        let ids = member.ids();
-        let form = if retained || ids.is_some() {
-            let shape = Shape {
-                version,
-                qos,
-                retain: retained,
-                dup: false,
-                ids: ids.as_deref().unwrap_or_default(),
-            };
+        let shape = member.shape(version, qos, publication.retain);
+        let form = if shape.retain || !shape.ids.is_empty() {
             self.single
                 .encode(publication, shape, now.unix)
                 .map(|()| &self.single)
@@ -201,7 +192,7 @@ impl Core {
                 group: group_key,
                 number,
             };
-            session.send_share(share, qos, retained, ids)
+            session.send_share(share, shape)
         });
         form.append_to(&mut connection.staged, packet_id);
         self.statistics.count_delivery(qos);
@@ -407,15 +398,7 @@ impl Core {
         }
         let version = connected.version;
         let qos = message.qos.min(member.qos);
-        let retained = retain && member.options.retain_as_published;
-        let ids = member.ids();
-        let shape = Shape {
-            version,
-            qos,
-            retain: retained,
-            dup: false,
-            ids: ids.as_deref().unwrap_or_default(),
-        };
+        let shape = member.shape(version, qos, retain);
         if self
             .single
             .encode(&message.publication(), shape, now.unix)
@@ -440,7 +423,7 @@ impl Core {
                 group: group_key,
                 number,
             };
-            Some(session.send_share(share, qos, retained, ids))
+            Some(session.send_share(share, shape))
         };
         self.single.append_to(&mut connection.staged, packet_id);
         self.statistics.count_delivery(qos);
